@@ -1,0 +1,57 @@
+"""The error vocabulary of the API: NoError, or the name of an EWS response code.
+
+The names and their meaning are Microsoft's: "ResponseCode" in the EWS reference,
+https://learn.microsoft.com/exchange/client-developer/web-service-reference/responsecode.
+The vocabulary is open: a code from Exchange that is not listed here passes through as it came.
+"""
+
+NO_ERROR = "NoError"
+ACCESS_DENIED = "ErrorAccessDenied"
+CONNECTION_FAILED = "ErrorConnectionFailed"
+FREE_BUSY_GENERATION_FAILED = "ErrorFreeBusyGenerationFailed"
+INTERNAL_SERVER_ERROR = "ErrorInternalServerError"
+INTERNAL_SERVER_TRANSIENT_ERROR = "ErrorInternalServerTransientError"
+ITEM_NOT_FOUND = "ErrorItemNotFound"
+MAIL_RECIPIENT_NOT_FOUND = "ErrorMailRecipientNotFound"
+MAILBOX_CONFIGURATION = "ErrorMailboxConfiguration"
+SERVER_BUSY = "ErrorServerBusy"
+STALE_OBJECT = "ErrorStaleObject"
+TIMEOUT_EXPIRED = "ErrorTimeoutExpired"
+
+#: What different parts of Exchange call a mailbox that is not there, or an alias that is not its address.
+_NOT_FOUND = frozenset(
+    {
+        "ErrorCannotFindUser",
+        "ErrorInvalidSmtpAddress",
+        "ErrorMissingExchangePrincipal",
+        "ErrorNonExistentMailbox",
+        "ErrorNonPrimarySmtpAddress",
+    }
+)
+
+
+class CalendarError(Exception):
+    """Exchange, or the way to it, said no.
+
+    ``code`` is a response code and reaches the caller. ``detail`` is for the log: it never holds a
+    subject, a body, an address list or a secret. ``uncertain`` says that the request had been sent
+    and no answer came back, so it may have been carried out. ``retry_after`` is the number of
+    seconds Exchange asked us to wait, if it did.
+    """
+
+    def __init__(
+        self, code: str, detail: str = "", *, uncertain: bool = False, retry_after: float | None = None
+    ) -> None:
+        super().__init__(code, detail)
+        self.code = code
+        self.detail = detail
+        self.uncertain = uncertain
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.detail}" if self.detail else self.code
+
+
+def public_code(code: str) -> str:
+    """The code as the API reports it: every way to say "no such mailbox" is ErrorMailRecipientNotFound."""
+    return MAIL_RECIPIENT_NOT_FOUND if code in _NOT_FOUND else code

@@ -1,0 +1,136 @@
+"""HTTP to one Org's Exchange with the library both vendor libraries use: pooled, verified, on time.
+
+`open_session` makes the requests.Session; a Deadline is passed as the ``timeout`` of a request and bounds
+it as a whole: connect, waiting for the answer, and reading it (requests' own timeout starts anew with
+every read, https://requests.readthedocs.io/en/latest/user/advanced/#timeouts).
+"""
+
+import ssl
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import requests
+from django.core.exceptions import ValidationError
+from requests.adapters import HTTPAdapter
+from requests.exceptions import ConnectTimeout, ReadTimeout
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
+
+from calendar_backends.core.deadline import Deadline
+from calendar_backends.core.errors import CONNECTION_FAILED, TIMEOUT_EXPIRED, CalendarError
+
+#: An answer larger than this is cut off and counts as no answer. 1,000 entries for each of 100 mailboxes fit.
+LARGEST_ANSWER = 64 * 1024 * 1024
+CONNECT_SECONDS = 3.0
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class DeadlineAdapter(HTTPAdapter):
+    """An adapter whose ``timeout`` is a Deadline for the whole exchange."""
+
+    def __init__(self, connections: int, ca_bundle: str) -> None:
+        self._ssl_context = ssl.create_default_context(cadata=ca_bundle) if ca_bundle else None
+        super().__init__(pool_connections=4, pool_maxsize=connections, max_retries=0)
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        if self._ssl_context is not None:
+            kwargs["ssl_context"] = self._ssl_context
+        super().init_poolmanager(*args, **kwargs)
+
+    def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
+        # With a context of our own the CA bundle is loaded already; requests would add the public ones.
+        if self._ssl_context is None:
+            super().cert_verify(conn, url, verify, cert)
+
+    def send(  # type: ignore[override]  # requests' own timeout types know no Deadline
+        self,
+        request: requests.PreparedRequest,
+        stream: bool = False,
+        timeout: Deadline | None = None,
+        **kwargs: Any,
+    ) -> requests.Response:
+        if timeout is None:
+            raise ValueError("Every request to Exchange needs a Deadline.")
+        left = timeout.left()
+        if left == 0.0:
+            raise ConnectTimeout("The deadline came before the request was sent.", request=request)
+        response = super().send(request, stream=True, timeout=(min(left, CONNECT_SECONDS), left), **kwargs)
+        response._content = _read(response, timeout)
+        response._content_consumed = True  # type: ignore[attr-defined]
+        return response
+
+
+def _read(response: requests.Response, deadline: Deadline) -> bytes:
+    """The body, read in pieces as they come, so that a server that drips cannot outlast the deadline."""
+    raw = response.raw
+    pieces: list[bytes] = []
+    size = 0
+    try:
+        while piece := raw.read1(65536, decode_content=True):
+            size += len(piece)
+            pieces.append(piece)
+            if deadline.over or size > LARGEST_ANSWER:
+                raise ReadTimeout("The answer did not end in time.")  # noqa: TRY301
+    except BaseException:
+        raw.close()
+        raise
+    else:
+        return b"".join(pieces)
+    finally:
+        raw.release_conn()
+
+
+def open_session(*, connections: int, ca_bundle: str = "") -> requests.Session:
+    """A session that keeps ``connections`` open, trusts the PEM text ``ca_bundle`` (default: the public CAs)
+    and takes nothing from the environment: no proxy, no .netrc. Certificates are always verified."""
+    session = requests.Session()
+    session.trust_env = False
+    adapter = DeadlineAdapter(connections, ca_bundle)
+    session.mount("https://", adapter)
+    session.mount("http://", adapter)
+    return session
+
+
+def send(
+    session: requests.Session, method: str, url: str, deadline: Deadline, **kwargs: Any
+) -> requests.Response:
+    """One request, never repeated and never redirected; any status is an answer.
+
+    Raises CalendarError: ErrorConnectionFailed where nothing was sent, else ErrorTimeoutExpired or
+    ErrorConnectionFailed with ``uncertain``.
+    """
+    kwargs.setdefault("allow_redirects", False)
+    try:
+        return session.request(method, url, timeout=cast(Any, deadline), **kwargs)
+    except Exception as error:
+        raise connection_error(error) from error
+
+
+def connection_error(error: Exception) -> CalendarError:
+    """What a failed request means: was it sent, and did time run out?"""
+    name = type(error).__name__
+    if isinstance(error, ConnectTimeout):
+        return CalendarError(TIMEOUT_EXPIRED, name)
+    if isinstance(error, ReadTimeout | ReadTimeoutError | TimeoutError):
+        return CalendarError(TIMEOUT_EXPIRED, name, uncertain=True)
+    if isinstance(error, requests.exceptions.SSLError):
+        return CalendarError(CONNECTION_FAILED, "the certificate could not be verified")
+    if isinstance(error, requests.exceptions.ConnectionError) and _never_connected(error):
+        return CalendarError(CONNECTION_FAILED, name)
+    if isinstance(error, requests.RequestException | HTTPError | OSError):
+        return CalendarError(CONNECTION_FAILED, name, uncertain=True)
+    raise error
+
+
+def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
+    reason = error.args[0] if error.args else None
+    return isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError)
+
+
+def require_tls(url: str) -> None:
+    """For option forms: https, or http to this very machine. Raises ValidationError."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return
+    if parts.scheme == "http" and parts.hostname in _LOOPBACK:
+        return
+    raise ValidationError("Use an https:// address (http:// is accepted for this machine, 127.0.0.1, only).")

@@ -1,0 +1,1 @@
+"""The demo: a simulated Exchange, the service, and the four calls as Salesforce makes them."""

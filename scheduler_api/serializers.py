@@ -1,0 +1,163 @@
+"""The published bodies, in and out. camelCase stops here."""
+
+from datetime import timedelta
+from typing import Any
+
+from rest_framework import serializers
+
+from calendar_backends.base import Content, Interval
+from calendar_backends.core.intervals import whole_seconds
+from scheduler_api.fields import AddressField, Attendee, AttendeeField, FlagField, UtcTimeField
+
+MOST_ROWS = 1000
+LONGEST_WINDOW = timedelta(days=366)
+
+
+class AvailabilityQuerySerializer(serializers.Serializer[Any]):
+    """The window of a Read; ``validated_data["window"]`` is an Interval of whole seconds."""
+
+    salesforceCorrelationId = serializers.CharField(
+        required=False, allow_blank=True, help_text="Ties the call to the log; echoed in a response header."
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        window = {
+            "from": UtcTimeField(source="start", help_text="Start of the window, YYYY-MM-DDThh:mm:ssZ."),
+            "to": UtcTimeField(source="end", help_text="End of the window, at most 12 months later."),
+        }
+        return {**window, **super().get_fields()}
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        start, end = attrs["start"], attrs["end"]
+        if end <= start:
+            raise serializers.ValidationError({"to": "Expected a time after from."})
+        if end - start > LONGEST_WINDOW:
+            raise serializers.ValidationError({"to": "Expected at most 12 months (366 days) after from."})
+        return {**attrs, "window": whole_seconds(Interval(start, end))}
+
+
+class AskedForSerializer(serializers.Serializer[Any]):
+    """One row of a Read."""
+
+    email = serializers.CharField(max_length=254)
+    serviceResourceId = serializers.CharField(required=False, allow_null=True, max_length=255)
+    isOrganizer = FlagField(
+        required=False, allow_null=True, help_text="Accepted; the document reserves it for the future."
+    )
+
+
+def rows_field() -> serializers.ListField:
+    """The body of a Read. A list field, so that an error names its row: 0.email."""
+    return serializers.ListField(child=AskedForSerializer(), max_length=MOST_ROWS)
+
+
+class TimeslotSerializer(serializers.Serializer[Any]):
+    timeMin = UtcTimeField(source="start")
+    timeMax = UtcTimeField(source="end")
+
+
+class AvailabilitySerializer(serializers.Serializer[Any]):
+    """One row of a Read's answer: serviceResourceId where the request had one, else email."""
+
+    serviceResourceId = serializers.CharField(source="resource_id", required=False)
+    email = serializers.CharField(required=False)
+    errorCode = serializers.CharField(source="code")
+    unavailableTimeslots = TimeslotSerializer(source="slots", many=True)
+
+    def to_representation(self, instance: Any) -> dict[str, Any]:
+        row: dict[str, Any] = super().to_representation(instance)
+        row.pop("serviceResourceId" if instance.resource_id is None else "email")
+        return row
+
+
+def _text(help_text: str = "") -> serializers.CharField:
+    return serializers.CharField(
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        default="",
+        trim_whitespace=False,
+        help_text=help_text,
+    )
+
+
+def _event_id() -> serializers.CharField:
+    return serializers.CharField(
+        max_length=255, help_text="Any non-empty string that names the Event for ever."
+    )
+
+
+def _address(**kwargs: Any) -> serializers.CharField:
+    return serializers.CharField(max_length=254, **kwargs)
+
+
+def _attendees(child: AttendeeField) -> serializers.ListField:
+    return serializers.ListField(
+        child=child, required=False, allow_null=True, default=list, max_length=MOST_ROWS
+    )
+
+
+class EventSerializer(serializers.Serializer[Any]):
+    """An Event's content and people: what Update calls ``new``."""
+
+    organizerEmail = _address()
+    subject = _text("Subject of the Appointment.")
+    body = _text("Its description, plain text.")
+    location = _text("Where it takes place.")
+    startTime = UtcTimeField()
+    endTime = UtcTimeField()
+    attendees = _attendees(AttendeeField())
+    salesforceCorrelationId = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if attrs["endTime"] <= attrs["startTime"]:
+            raise serializers.ValidationError({"endTime": "Expected a time after startTime."})
+        return attrs
+
+
+class CreateSerializer(EventSerializer):
+    id = _event_id()
+
+
+class OriginalSerializer(serializers.Serializer[Any]):
+    """What the Event was; the id and the people of it are used, the rest is ignored."""
+
+    id = _event_id()
+    organizerEmail = _address(required=False, allow_null=True)
+    attendees = _attendees(AttendeeField())
+
+
+class UpdateSerializer(serializers.Serializer[Any]):
+    original = OriginalSerializer()
+    salesforceCorrelationId = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        return {"new": EventSerializer(), **super().get_fields()}
+
+
+class DeleteSerializer(serializers.Serializer[Any]):
+    id = _event_id()
+    organizerEmail = _address(required=False, allow_null=True)
+    attendees = _attendees(AddressField())
+    salesforceCorrelationId = serializers.CharField(required=False, allow_blank=True, allow_null=True)
+
+
+class StatusSerializer(serializers.Serializer[Any]):
+    """One row of the answer to a Create, Update or Delete."""
+
+    email = serializers.CharField()
+    errorCode = serializers.CharField(source="code")
+
+
+def content_of(event: dict[str, Any]) -> Content:
+    """The content of a validated EventSerializer; fractions of a second are widened away."""
+    when = whole_seconds(Interval(event["startTime"], event["endTime"]))
+    texts = {name: event[name] or "" for name in ("subject", "body", "location")}
+    return Content(start=when.start, end=when.end, **texts)
+
+
+def addresses_of(event: dict[str, Any]) -> list[str]:
+    """The organizer's address, where there is one, and the attendees' in their order."""
+    attendees: list[Attendee] = event["attendees"] or []
+    organizer = event.get("organizerEmail")
+    return [*([organizer] if organizer else []), *(attendee.email for attendee in attendees)]

@@ -1,0 +1,136 @@
+"""Salesforce's four calls. A view validates, calls, serializes and returns."""
+
+from typing import Any
+
+from rest_framework.exceptions import NotFound
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.serializers import BaseSerializer
+from rest_framework.views import APIView
+
+from calendar_backends.base import Deadline
+from calendar_backends.core.correlation import correlation_id
+from orgs.models import Org
+from orgs.permissions import MayUpdate, OfThisOrg
+from scheduler_api import downsync, openapi
+from scheduler_api.availability import AskedFor, read
+from scheduler_api.logs import org_slug, printable
+from scheduler_api.serializers import (
+    AvailabilityQuerySerializer,
+    AvailabilitySerializer,
+    CreateSerializer,
+    DeleteSerializer,
+    StatusSerializer,
+    UpdateSerializer,
+    addresses_of,
+    content_of,
+    rows_field,
+)
+
+
+class SchedulerView(APIView):
+    """What the calls share: who is asking, for which Org, and how long they wait."""
+
+    permission_classes = [IsAuthenticated, OfThisOrg]
+
+    @property
+    def org(self) -> Org:
+        return self.request.user.org  # type: ignore[union-attr, no-any-return]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        org_slug.set(self.org.slug)
+        _correlate(request.data)
+
+    def deadline(self, seconds: float) -> Deadline:
+        """``seconds`` from the moment the request arrived."""
+        return Deadline(self.request._request.arrived + float(seconds))  # type: ignore[attr-defined]
+
+
+def _correlate(body: Any) -> None:
+    """salesforceCorrelationId of a body: at its top level, or inside ``new`` as the text has it."""
+    for place in (body, body.get("new")) if isinstance(body, dict) else ():
+        if isinstance(place, dict) and (given := printable(place.get("salesforceCorrelationId") or "")):
+            correlation_id.set(given)
+            return
+
+
+def _valid(serializer: BaseSerializer[Any]) -> Any:
+    serializer.is_valid(raise_exception=True)
+    return serializer.validated_data
+
+
+class AvailabilityView(SchedulerView):
+    @openapi.read
+    def post(self, request: Request, **_: Any) -> Response:
+        window = _valid(AvailabilityQuerySerializer(data=request.query_params))["window"]
+        asked = rows_field().run_validation(request.data)
+        rows = [AskedFor(row["email"], row.get("serviceResourceId")) for row in asked]
+        answers = read(org=self.org, rows=rows, window=window, deadline=self.deadline(self.org.read_deadline))
+        return Response(AvailabilitySerializer(answers, many=True).data)
+
+
+class PostbackView(SchedulerView):
+    permission_classes = [*SchedulerView.permission_classes, MayUpdate]
+
+    @openapi.create
+    def post(self, request: Request, **_: Any) -> Response:
+        event = _valid(CreateSerializer(data=request.data))
+        return self._save(event["id"], event, [])
+
+    @openapi.update
+    def put(self, request: Request, **_: Any) -> Response:
+        event = _valid(UpdateSerializer(data=request.data))
+        return self._save(event["original"]["id"], event["new"], addresses_of(event["original"]))
+
+    @openapi.delete
+    def delete(self, request: Request, **_: Any) -> Response:
+        event = _valid(DeleteSerializer(data=request.data or _of_query(request)))
+        statuses = downsync.cancel(
+            org=self.org,
+            event_id=event["id"],
+            named=addresses_of(event),
+            deadline=self.deadline(self.org.write_deadline),
+        )
+        return Response(StatusSerializer(statuses, many=True).data)
+
+    def _save(self, event_id: str, event: dict[str, Any], before: list[str]) -> Response:
+        statuses = downsync.save(
+            org=self.org,
+            event_id=event_id,
+            content=content_of(event),
+            wanted=addresses_of(event),
+            unwanted=before,
+            deadline=self.deadline(self.org.write_deadline),
+        )
+        return Response(StatusSerializer(statuses, many=True).data)
+
+
+class DeletePostbackView(PostbackView):
+    """Delete for callers whose DELETE loses its body on the way."""
+
+    http_method_names = ["post", "options"]
+
+    @openapi.delete_by_post
+    def post(self, request: Request, **_: Any) -> Response:
+        return self.delete(request)
+
+
+class NoSuchView(APIView):
+    """Anything else below /api/: 404 in the shape of every other error."""
+
+    authentication_classes = []
+    permission_classes = []
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        raise NotFound("There is no such endpoint.")
+
+
+def _of_query(request: Request) -> dict[str, Any]:
+    """The fields of a Delete from the query: attendees repeated, or separated by commas."""
+    fields: dict[str, Any] = {name: request.query_params[name] for name in request.query_params}
+    if "attendees" in fields:
+        given = ",".join(request.query_params.getlist("attendees"))
+        fields["attendees"] = [address.strip() for address in given.split(",") if address.strip()]
+    return fields
