@@ -156,7 +156,8 @@ class BackendContract(ABC):
             Change(Verb.CREATE, mailbox, "org/1", 1, content=CONTENT)
             for mailbox in (self.known, self.unknown, self.also_known)
         ]
-        first, second, third = (calendar.write(changes, deadline)[change] for change in changes)
+        outcomes = calendar.write(changes, deadline)
+        first, second, third = (outcomes[change] for change in changes)
         assert not isinstance(first, CalendarError)
         assert not isinstance(third, CalendarError)
         assert isinstance(second, CalendarError)

@@ -46,9 +46,19 @@ class AskedForSerializer(serializers.Serializer[Any]):
     )
 
 
-def rows_field() -> serializers.ListField:
-    """The body of a Read. A list field, so that an error names its row: 0.email."""
-    return serializers.ListField(child=AskedForSerializer(), max_length=MOST_ROWS)
+class RowsField(serializers.ListField):
+    """The body of a Read; an error names its row: 0.email."""
+
+    def __init__(self) -> None:
+        super().__init__(child=AskedForSerializer(), max_length=MOST_ROWS)
+
+    def run_child_validation(self, data: Any) -> list[Any]:
+        try:
+            rows: list[Any] = super().run_child_validation(data)
+        except serializers.ValidationError as error:
+            # drf-standardized-errors drops a place that is the number 0.
+            raise serializers.ValidationError({str(row): error.detail[row] for row in error.detail}) from None
+        return rows
 
 
 class TimeslotSerializer(serializers.Serializer[Any]):

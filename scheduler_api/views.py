@@ -21,11 +21,11 @@ from scheduler_api.serializers import (
     AvailabilitySerializer,
     CreateSerializer,
     DeleteSerializer,
+    RowsField,
     StatusSerializer,
     UpdateSerializer,
     addresses_of,
     content_of,
-    rows_field,
 )
 
 
@@ -65,7 +65,7 @@ class AvailabilityView(SchedulerView):
     @openapi.read
     def post(self, request: Request, **_: Any) -> Response:
         window = _valid(AvailabilityQuerySerializer(data=request.query_params))["window"]
-        asked = rows_field().run_validation(request.data)
+        asked = RowsField().run_validation(request.data)
         rows = [AskedFor(row["email"], row.get("serviceResourceId")) for row in asked]
         answers = read(org=self.org, rows=rows, window=window, deadline=self.deadline(self.org.read_deadline))
         return Response(AvailabilitySerializer(answers, many=True).data)
