@@ -21,7 +21,7 @@ test: $(VENV)/dev.ok  ## Run all tests on SQLite (ARGS: for pytest)
 .PHONY: test-postgres
 test-postgres: $(VENV)/dev.ok  ## Run all tests on PostgreSQL and Redis (TEST_DATABASE_URL, TEST_CACHE_URL)
 	TEST_DATABASE_URL=$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres} \
-	TEST_CACHE_URL=$${TEST_CACHE_URL:-rediscache://127.0.0.1:6379/9} \
+	TEST_CACHE_URL=$${TEST_CACHE_URL:-rediscache://127.0.0.1:6379/1{worker\}} \
 	$(BIN)/pytest -n 2 $(ARGS)
 
 .PHONY: check

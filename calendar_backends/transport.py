@@ -39,7 +39,7 @@ class DeadlineAdapter(HTTPAdapter):
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         # With a context of our own the CA bundle is loaded already; requests would add the public ones.
         if self._ssl_context is None:
-            super().cert_verify(conn, url, verify, cert)
+            super().cert_verify(conn, url, verify, cert)  # type: ignore[no-untyped-call]
 
     def send(  # type: ignore[override]  # requests' own timeout types know no Deadline
         self,

@@ -63,7 +63,8 @@ class EventAdmin(ReadOnly, admin.ModelAdmin):
             "mailboxes": Count("appointments", distinct=True),
             "due": Count("appointments", filter=behind, distinct=True),
         }
-        return super().get_queryset(request).defer("content").annotate(**counts)
+        events: QuerySet[Event] = super().get_queryset(request).defer("content").annotate(**counts)
+        return events
 
     @admin.display(ordering="mailboxes")
     def mailboxes(self, event: Any) -> int:

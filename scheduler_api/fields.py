@@ -20,18 +20,15 @@ class UtcTimeField(serializers.DateTimeField):
     def to_internal_value(self, value: Any) -> datetime:
         # In a query string a "+" that was not escaped arrives as a space.
         match = _TIME.fullmatch(value.strip().upper().replace(" ", "+")) if isinstance(value, str) else None
-        if match is None:
-            self._refuse(value)
         try:
-            return _parse(match).astimezone(UTC)
+            if match is not None:
+                return _parse(match).astimezone(UTC)
         except (ValueError, OverflowError):
-            self._refuse(value)
+            pass  # a day or an hour that does not exist
+        self.fail("invalid", given=f'"{value[:40]}"' if isinstance(value, str) else type(value).__name__)
 
     def to_representation(self, value: datetime) -> str:
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-    def _refuse(self, value: Any) -> Any:
-        self.fail("invalid", given=f'"{value[:40]}"' if isinstance(value, str) else type(value).__name__)
 
 
 def _parse(match: re.Match[str]) -> datetime:

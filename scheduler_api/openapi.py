@@ -29,7 +29,7 @@ class ErrorsSerializer(serializers.Serializer[Any]):
     """The shape of every answer that is no success: drf-standardized-errors'."""
 
     type = serializers.CharField(help_text="validation_error, client_error or server_error.")
-    errors = ErrorSerializer(many=True)
+    errors = ErrorSerializer(many=True)  # type: ignore[assignment]  # DRF has an attribute of that name
 
 
 def _answers(rows: Any) -> dict[int, Any]:

@@ -57,7 +57,8 @@ class RowsField(serializers.ListField):
             rows: list[Any] = super().run_child_validation(data)
         except serializers.ValidationError as error:
             # drf-standardized-errors drops a place that is the number 0.
-            raise serializers.ValidationError({str(row): error.detail[row] for row in error.detail}) from None
+            places: dict[Any, Any] = dict(error.detail)  # type: ignore[arg-type]  # a list field raises a dict
+            raise serializers.ValidationError({str(row): places[row] for row in places}) from None
         return rows
 
 

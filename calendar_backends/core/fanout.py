@@ -25,10 +25,16 @@ def fan_out(
     if not todo:
         return {}
     pool = ThreadPoolExecutor(min(at_once, len(todo)), thread_name_prefix="exchange")
-    futures = {item: pool.submit(contextvars.copy_context().run, call, item) for item in todo}
+    futures: dict[Item, Future[Result]] = {
+        item: pool.submit(contextvars.copy_context().run, call, item) for item in todo
+    }
     wait(futures.values(), timeout=deadline.left())
     pool.shutdown(wait=False, cancel_futures=True)
-    return {item: _result(future) for item, future in futures.items()}
+    results: dict[Item, Result | CalendarError] = {}
+    for item, future in futures.items():
+        result = _result(future)
+        results[item] = result
+    return results
 
 
 def _result(future: Future[Result]) -> Result | CalendarError:

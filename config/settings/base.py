@@ -4,6 +4,7 @@ from typing import Any
 
 from config.env import ROOT, env
 
+BASE_DIR = ROOT
 DEBUG = False
 ALLOWED_HOSTS: list[str] = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"])
 

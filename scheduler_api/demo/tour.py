@@ -15,6 +15,7 @@ from scheduler_api.demo.picture import LEGEND, draw
 
 Say = Callable[[str], None]
 SECONDS = 30
+WIDTH = 110
 NOBODY = "ErrorMailRecipientNotFound"
 
 
@@ -58,7 +59,7 @@ class Tour:
         self.delete()
         self.check("Read again", self.read("Read again"), before)
         self.picture("after Delete")
-        self.check("invitations", self.ask_exchange("invitations"), [])
+        self.check("invitations", self.ask_exchange("invitations")["invitations"], [])
 
     def sign_in(self) -> None:
         """As a Salesforce named credential does: client credentials, in the Authorization header."""
@@ -139,9 +140,9 @@ class Tour:
             headers={"Authorization": f"Bearer {self.token}"},
             timeout=SECONDS,
         )
-        self.say(f"\n{name}: {method} /api/salesforce/scheduler/{path}\n{_pretty(body)}")
+        self.say(f"\n{name}: {method} /api/salesforce/scheduler/{path}\n    {readable(body)}")
         milliseconds = answer.elapsed.total_seconds() * 1000
-        self.say(f"  {answer.status_code} in {milliseconds:.0f} ms\n{_pretty(answer.json())}")
+        self.say(f"  {answer.status_code} in {milliseconds:.0f} ms\n    {readable(answer.json())}")
         return answer.json()
 
     def ask_exchange(self, path: str) -> Any:
@@ -216,8 +217,15 @@ def _slot(span: Interval) -> dict[str, str]:
     return {"timeMin": f"{span.start:%Y-%m-%dT%H:%M:%SZ}", "timeMax": f"{span.end:%Y-%m-%dT%H:%M:%SZ}"}
 
 
-def _pretty(body: Any) -> str:
-    """One row a line where the rows are short, as a person would write it."""
-    if isinstance(body, list):
-        return "\n".join(f"    {json.dumps(row)}" for row in body)
-    return "\n".join(f"    {json.dumps({name: value})[1:-1]}" for name, value in body.items())
+def readable(value: Any, indent: int = 4) -> str:
+    """JSON as a person would write it: what fits into a line stands on one."""
+    line = json.dumps(value)
+    if indent + len(line) <= WIDTH or not isinstance(value, dict | list):
+        return line
+    inner = " " * (indent + 2)
+    if isinstance(value, list):
+        parts = [readable(entry, indent + 2) for entry in value]
+    else:
+        parts = [f'"{name}": {readable(entry, indent + 2)}' for name, entry in value.items()]
+    opening, closing = "[]" if isinstance(value, list) else "{}"
+    return opening + ",".join(f"\n{inner}{part}" for part in parts) + f"\n{' ' * indent}{closing}"

@@ -41,7 +41,7 @@ def service(django_db_setup: None) -> Iterator[str]:
         "DJANGO_SETTINGS_MODULE": "config.settings.test",
     }
     command = [sys.executable, "-m", "gunicorn", "config.wsgi", "-c", "config/gunicorn.py", "--workers", "1"]
-    process = subprocess.Popen([*command, "--bind", f"127.0.0.1:{port}"], env=environ, cwd=settings.ROOT)
+    process = subprocess.Popen([*command, "--bind", f"127.0.0.1:{port}"], env=environ, cwd=settings.BASE_DIR)
     try:
         url = f"http://127.0.0.1:{port}"
         _await(url)

@@ -120,7 +120,8 @@ def test_a_byte_order_mark_is_no_mistake(salesforce: Salesforce) -> None:
 
 def test_text_that_is_not_utf8_is_400(salesforce: Salesforce) -> None:
     url = f"/api/salesforce/scheduler/{WINDOW}"
-    answer = salesforce.client.generic("POST", url, b'[{"email": "\xff"}]', content_type="application/json")
+    body: Any = b'[{"email": "\xff"}]'
+    answer = salesforce.client.generic("POST", url, body, content_type="application/json")
     assert answer.status_code == 400
 
 

@@ -45,19 +45,19 @@ class Command(BaseCommand):
         )
 
     def handle(self, *, once: bool, port: int, simulator_port: int, **_: Any) -> None:
-        if not hasattr(settings, "DEMO_FOLDER"):
+        folder: Path | None = getattr(settings, "DEMO_FOLDER", None)
+        if folder is None:
             raise CommandError("Run it with DJANGO_SETTINGS_MODULE=config.settings.demo, or as make demo.")
         signal.signal(signal.SIGTERM, _interrupt)
         ports = free_port(port), free_port(simulator_port)
         try:
-            self._run(*(f"http://127.0.0.1:{number}" for number in ports), once=once)
+            self._run(folder, *(f"http://127.0.0.1:{number}" for number in ports), once=once)
         except KeyboardInterrupt:
             self.stdout.write("\nStopped.")
         except RuntimeError as error:
             raise CommandError(str(error)) from error
 
-    def _run(self, service: str, exchange: str, *, once: bool) -> None:
-        folder: Path = settings.DEMO_FOLDER
+    def _run(self, folder: Path, service: str, exchange: str, *, once: bool) -> None:
         day = datetime.now(UTC).date() + timedelta(days=1)
         client_secrets = {slug: secrets.token_urlsafe(32) for slug in ("contoso", "fabrikam")}
         password = self._prepare(folder, exchange, client_secrets)
@@ -83,17 +83,26 @@ class Command(BaseCommand):
         os.environ.update(EXCHANGE_SECRETS)
         os.environ.update({f"{slug.upper()}_CLIENT_SECRET": text for slug, text in client_secrets.items()})
         tenants = folder / "tenants.toml"
-        text = (settings.ROOT / "config" / "demo.toml").read_text()
+        text = (settings.BASE_DIR / "config" / "demo.toml").read_text()
         tenants.write_text(text.replace(f"http://127.0.0.1:{SIMULATOR_PORT}", exchange))
-        call_command("provision", str(tenants), stdout=self.stdout)
+        with (folder / "provision.log").open("w") as output:
+            call_command("provision", str(tenants), stdout=output)
+        self.stdout.write("Made the tenants of config/demo.toml (manage.py provision).")
         password = secrets.token_urlsafe(9)
-        get_user_model()._default_manager.create_superuser("admin", "", password)  # type: ignore[attr-defined]
+        get_user_model()._default_manager.create_superuser("admin", "", password)
         return password
 
     def _start(self, stack: ExitStack, folder: Path, service: str, exchange: str, day: date) -> None:
         environ = {**os.environ, "DJANGO_SETTINGS_MODULE": "config.settings.demo"}
         port = exchange.rpartition(":")[2]
-        simulate = [str(settings.ROOT / "manage.py"), "simulate_exchange", "--port", port, "--day", str(day)]
+        simulate = [
+            str(settings.BASE_DIR / "manage.py"),
+            "simulate_exchange",
+            "--port",
+            port,
+            "--day",
+            str(day),
+        ]
         serve = ["-m", "gunicorn", "config.wsgi", "-c", "config/gunicorn.py", "--workers", "2"]
         serve += ["--bind", service.removeprefix("http://")]
         self.stdout.write(f"Simulated Exchange on {exchange}, service on {service}; logs in {folder.name}/")

@@ -1,0 +1,87 @@
+"""One message to Exchange, one answer: nothing is tried again here."""
+
+import logging
+import string
+import time
+from collections.abc import Callable
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+import requests
+from lxml import etree
+
+from calendar_backends.base import NO_ERROR, CalendarError, Deadline, correlation_id
+from calendar_backends.ews.codes import fault_error, http_error
+from calendar_backends.ews.envelope import SOAP, Message
+from calendar_backends.ews.sessions import SessionPool
+from calendar_backends.transport import send
+
+log = logging.getLogger(__name__)
+Answer = TypeVar("Answer")
+_HEADER_CHARACTERS: Final = string.punctuation + " "
+
+
+def exchange(
+    pool: SessionPool,
+    endpoint: str,
+    message: Message,
+    deadline: Deadline,
+    read: Callable[[etree._Element], Answer],
+) -> Answer:
+    """What ``read`` makes of the envelope that Exchange answers with.
+
+    Raises CalendarError for anything but a proper answer, and whatever ``read`` raises.
+    """
+    began, status, code = time.monotonic(), 0, "unexpected"
+    try:
+        with pool.session(deadline) as session:
+            response = send(
+                session, "POST", endpoint, deadline, data=message.body, headers=_headers(message.anchor)
+            )
+        status = response.status_code
+        answer = read(_envelope_of(response))
+        code = NO_ERROR
+    except CalendarError as error:
+        code = error.code
+        raise
+    else:
+        return answer
+    finally:
+        log.info("%s %.3f s HTTP %d %s", message.operation, time.monotonic() - began, status, code)
+
+
+def _headers(anchor: str) -> dict[str, str]:
+    """Routing and tracing. Without X-AnchorMailbox an impersonated call may be sent to the wrong server:
+
+    https://learn.microsoft.com/exchange/client-developer/exchange-web-services/impersonation-and-ews-in-exchange
+    """
+    headers = {"X-AnchorMailbox": _printable(anchor)} if anchor else {}
+    if request_id := correlation_id.get():
+        headers["client-request-id"] = _printable(request_id)
+        headers["return-client-request-id"] = "true"
+    return headers
+
+
+def _printable(text: str) -> str:
+    return quote(text, safe=_HEADER_CHARACTERS, errors="replace").strip()
+
+
+def _envelope_of(response: requests.Response) -> etree._Element:
+    body = _parse(response.content)
+    if body is None or response.status_code in (401, 403):
+        raise http_error(response)
+    fault = body.find(f"{SOAP}Body/{SOAP}Fault")
+    if fault is not None:
+        raise fault_error(fault)
+    if response.status_code != 200:
+        raise http_error(response)
+    return body
+
+
+def _parse(content: bytes) -> etree._Element | None:
+    """The SOAP envelope in ``content``, None for anything else: a page of HTML, XML that was cut off."""
+    try:
+        root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True))
+    except etree.XMLSyntaxError:
+        return None
+    return root if root.find(f"{SOAP}Body") is not None else None

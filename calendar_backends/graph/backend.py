@@ -1,0 +1,65 @@
+"""The driver for Microsoft 365 (Exchange Online) over Microsoft Graph."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from calendar_backends.base import (
+    BusyTime,
+    CalendarBackend,
+    CalendarError,
+    Change,
+    Deadline,
+    Interval,
+    ProbeResult,
+)
+from calendar_backends.graph import batch, events
+from calendar_backends.graph.anchors import Anchors
+from calendar_backends.graph.availability import Availability
+from calendar_backends.graph.client import GraphClient
+from calendar_backends.graph.options import GraphOptions
+from calendar_backends.graph.probe import probe
+
+
+class GraphBackend(CalendarBackend):
+    """One Org's Microsoft 365 tenant. No call is made before the first method is."""
+
+    label = "Microsoft 365 (Microsoft Graph)"
+    Options = GraphOptions
+    #: Graph wants less than 62 days: https://learn.microsoft.com/graph/outlook-get-free-busy-schedule.
+    longest_window = timedelta(days=62, minutes=-1)
+    at_once = 20
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        super().__init__(options)
+        self._anchor: str = options.get("anchor_mailbox", "")
+        self._client = GraphClient(options)
+        self._availability = Availability(self._client, Anchors(self._anchor))
+
+    def busy_times(
+        self, mailboxes: Sequence[str], window: Interval, deadline: Deadline
+    ) -> Mapping[str, list[BusyTime] | CalendarError]:
+        return self._availability.busy_times(mailboxes, window, deadline, at_once=self.at_once)
+
+    def create(self, change: Change, deadline: Deadline) -> str:
+        return events.carry_out(self._client, change, deadline)[0]
+
+    def update(self, change: Change, deadline: Deadline) -> str:
+        return events.carry_out(self._client, change, deadline)[0]
+
+    def delete(self, change: Change, deadline: Deadline) -> None:
+        events.carry_out(self._client, change, deadline)
+
+    def find(self, change: Change, deadline: Deadline) -> list[str]:
+        return events.carry_out(self._client, change, deadline)
+
+    def write(
+        self, changes: Sequence[Change], deadline: Deadline
+    ) -> Mapping[Change, Sequence[str] | CalendarError]:
+        return batch.write(self._client, changes, deadline, at_once=self.at_once)
+
+    def probe(self, mailbox: str, deadline: Deadline) -> list[ProbeResult]:
+        return probe(self._client, self._anchor, mailbox, deadline)
+
+    def close(self) -> None:
+        self._client.close()

@@ -1,0 +1,7 @@
+"""Tenants from a file: what the file says is made so."""
+
+from orgs.provisioning.changes import Change
+from orgs.provisioning.document import ProvisioningError
+from orgs.provisioning.provision import provision
+
+__all__ = ["Change", "ProvisioningError", "provision"]

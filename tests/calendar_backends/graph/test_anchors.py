@@ -1,0 +1,153 @@
+"""Which mailbox a getSchedule goes through, and what happens when that one is bad."""
+
+import threading
+from typing import Any
+
+import pytest
+
+from calendar_backends.base import CalendarError, Deadline
+from calendar_backends.graph import GraphBackend
+from calendar_backends.graph.anchors import AT_ONCE, Anchors
+from calendar_backends.simulator import Fault, Simulator
+from calendar_backends.simulator.world import App, Tenant
+from tests.calendar_backends.graph.conftest import (
+    ANNA,
+    BEN,
+    CHLOE,
+    MORNING,
+    NOBODY,
+    code_of,
+    connect,
+    read,
+    seen,
+    soon,
+)
+
+
+def anchors_used(exchange: Simulator) -> list[str | None]:
+    return [request.mailbox for request in seen(exchange, "getSchedule")]
+
+
+def test_an_anchor_that_is_not_there_is_replaced_and_not_blamed_on_the_others(
+    graph: GraphBackend, exchange: Simulator
+) -> None:
+    answer = graph.busy_times([NOBODY, ANNA], MORNING, soon())
+    assert (code_of(answer[NOBODY]), answer[ANNA]) == ("ErrorMailRecipientNotFound", [])
+    assert anchors_used(exchange) == [NOBODY, ANNA]
+
+
+@pytest.mark.parametrize(
+    "state", ["unlicensed", "on_premises", "denied", "moving", "store_unavailable", "no_calendar"]
+)
+def test_an_anchor_that_is_not_well_is_replaced(graph: GraphBackend, tenant: Tenant, state: str) -> None:
+    tenant.mailboxes[ANNA].state = state
+    answer = graph.busy_times([ANNA, BEN], MORNING, soon())
+    assert answer[BEN] == []
+    assert isinstance(answer[ANNA], CalendarError)
+
+
+def test_an_anchor_outside_the_apps_scope_is_replaced(graph: GraphBackend, app: App) -> None:
+    app.scope = {BEN}
+    assert graph.busy_times([ANNA, BEN], MORNING, soon())[BEN] == []
+
+
+def test_a_bad_anchor_is_remembered_and_not_tried_first_again(
+    graph: GraphBackend, exchange: Simulator
+) -> None:
+    for _ in range(2):
+        graph.busy_times([NOBODY, ANNA], MORNING, soon())
+    assert anchors_used(exchange) == [NOBODY, ANNA, ANNA]
+
+
+def test_a_good_anchor_is_remembered_and_asked_about_other_people(
+    graph: GraphBackend, exchange: Simulator
+) -> None:
+    read(graph, ANNA)
+    assert code_of(read(graph, NOBODY)) == "ErrorMailRecipientNotFound"
+    assert anchors_used(exchange) == [ANNA, ANNA]
+
+
+def test_the_configured_anchor_is_taken_first(options: dict[str, Any], exchange: Simulator) -> None:
+    graph = connect({**options, "anchor_mailbox": CHLOE})
+    assert graph.busy_times([ANNA, BEN], MORNING, soon()) == {ANNA: [], BEN: []}
+    assert anchors_used(exchange) == [CHLOE]
+    graph.close()
+
+
+def test_a_configured_anchor_that_is_gone_is_replaced(options: dict[str, Any], exchange: Simulator) -> None:
+    graph = connect({**options, "anchor_mailbox": NOBODY})
+    for _ in range(2):
+        assert read(graph, ANNA) == []
+    assert anchors_used(exchange) == [NOBODY, ANNA, ANNA]
+    graph.close()
+
+
+@pytest.mark.parametrize(
+    ("state", "code"), [("unlicensed", "ErrorMailRecipientNotFound"), ("denied", "ErrorAccessDenied")]
+)
+def test_where_every_anchor_is_bad_each_mailbox_takes_its_own_error(
+    graph: GraphBackend, tenant: Tenant, state: str, code: str
+) -> None:
+    tenant.mailboxes[ANNA].state = state
+    answer = graph.busy_times([ANNA, NOBODY], MORNING, soon())
+    assert (code_of(answer[ANNA]), code_of(answer[NOBODY])) == (code, "ErrorMailRecipientNotFound")
+
+
+def test_replacing_anchors_ends_at_the_deadline(graph: GraphBackend, exchange: Simulator) -> None:
+    exchange.latency = 0.2
+    strangers = [f"stranger{n}@contoso.example" for n in range(20)]
+    answer = graph.busy_times(strangers, MORNING, Deadline.after(0.5))
+    assert {code_of(error) for error in answer.values()} == {"ErrorTimeoutExpired"}
+    assert exchange.counters["graph.getSchedule"] <= 3
+
+
+def test_a_server_error_is_not_blamed_on_the_anchor(graph: GraphBackend, exchange: Simulator) -> None:
+    exchange.faults.add(
+        Fault("error", operation="graph.getSchedule", status=500, code="ErrorInternalServerError")
+    )
+    assert code_of(graph.busy_times([ANNA, BEN], MORNING, soon())[BEN]) == "ErrorInternalServerError"
+    assert exchange.counters["graph.getSchedule"] == 1
+
+
+def test_one_anchor_carries_no_more_calls_than_graph_allows(
+    options: dict[str, Any], exchange: Simulator, tenant: Tenant
+) -> None:
+    exchange.latency = 0.02
+    people = [tenant.add_mailbox(f"person{n}@contoso.example").address for n in range(200)]
+    graph = connect({**options, "anchor_mailbox": ANNA})
+    assert all(busy == [] for busy in graph.busy_times(people, MORNING, soon()).values())
+    assert exchange.peak["app", ANNA] == AT_ONCE
+    graph.close()
+
+
+def test_waiting_for_an_anchor_ends_at_the_deadline() -> None:
+    anchors = Anchors(ANNA)
+    entered = [anchors.hold([BEN], (), soon()) for _ in range(AT_ONCE)]
+    assert [holding.__enter__() for holding in entered] == [ANNA] * AT_ONCE
+    with (
+        pytest.raises(CalendarError, match="ErrorTimeoutExpired"),
+        anchors.hold([BEN], (), Deadline.after(0)),
+    ):
+        pass
+    entered[0].__exit__(None, None, None)
+    with anchors.hold([BEN], (), Deadline.after(0)) as anchor:
+        assert anchor == ANNA
+
+
+def test_good_anchors_share_the_load() -> None:
+    anchors = Anchors("")
+    for mailbox in (ANNA, BEN):
+        anchors.worked(mailbox)
+    with anchors.hold([CHLOE], (), soon()) as first, anchors.hold([CHLOE], (), soon()) as second:
+        assert {first, second} == {ANNA, BEN}
+
+
+def test_many_threads_at_once_are_all_served(graph: GraphBackend, exchange: Simulator) -> None:
+    exchange.latency = 0.01
+    found: list[object] = []
+    threads = [threading.Thread(target=lambda: found.append(read(graph, ANNA))) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [[]] * 16
