@@ -50,18 +50,19 @@ def save(
     keep = {address.lower() for address in wanted}
     # A leaver that never had it is as it should be.
     done = {key: NO_ERROR for key, code in codes.items() if key not in keep and code == ITEM_NOT_FOUND}
-    return _report([*wanted, *unwanted], {**codes, **done})
+    return _report([*wanted, *unwanted], {**codes, **done}, declared.untouched)
 
 
 def cancel(*, org: Org, event_id: str, named: Sequence[str], deadline: Deadline) -> list[Status]:
-    """Delete: the Event in no mailbox. Reports whoever was named, and whoever had it."""
+    """Delete: the Event in no mailbox. Reports whoever was named, and whoever had it until now."""
     declared = declare(org=org, event_id=event_id, content=None, wanted=(), unwanted=named)
-    return _report(named, converge(declared.event, deadline, settled=declared.settled))
+    codes = converge(declared.event, deadline, settled=declared.settled)
+    return _report(named or list(codes), codes, declared.untouched)
 
 
-def _report(named: Sequence[str], codes: Mapping[str, str]) -> list[Status]:
-    """A row per address, in the caller's order and spelling; whoever was not named comes last."""
-    addresses = each_once([*named, *codes])
+def _report(named: Sequence[str], codes: Mapping[str, str], untouched: Collection[str]) -> list[Status]:
+    """A row per address, in the caller's order and spelling; who was not named but is concerned comes last."""
+    addresses = each_once([*named, *(mailbox for mailbox in codes if mailbox not in untouched)])
     return [Status(address, codes.get(address.lower(), MAIL_RECIPIENT_NOT_FOUND)) for address in addresses]
 
 

@@ -14,11 +14,15 @@ from scheduler_api.models import Appointment, Event, store_content
 
 @dataclass(frozen=True)
 class Declared:
-    """An Event as it was just declared. ``settled``: the mailboxes (lower case) about which the ledger was
-    certain until then, so that nothing needs to be looked up there."""
+    """An Event as it was just declared; mailboxes are in lower case.
+
+    ``settled``: about these the ledger was certain until then, so that nothing needs to be looked up there.
+    ``untouched``: these held nothing and are to hold nothing.
+    """
 
     event: Event
     settled: frozenset[str]
+    untouched: frozenset[str]
 
 
 @transaction.atomic
@@ -41,10 +45,11 @@ def declare(
     event.content = None if content is None else store_content(content)
     event.cancelled = content is None
     event.save()
-    for key in [*rows, *(key for key in people if key in new)]:
-        row = rows.get(key) or Appointment(event=event, mailbox=people[key], wanted=False)
+    rows |= {key: Appointment(event=event, mailbox=people[key], wanted=False) for key in people if key in new}
+    for key, row in rows.items():
         _declare_row(row, wanted=key in invited, settled=key in settled)
-    return Declared(event, frozenset(settled))
+    untouched = (key for key, row in rows.items() if not row.due)
+    return Declared(event, frozenset(settled), frozenset(untouched))
 
 
 def _people(org: Org, addresses: Iterable[str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ ENCRYPTION_KEYS = encryption_keys(
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_SSL_REDIRECT = True
 # A redirect would not help an API client: its token has been sent already, and a POST becomes a GET.
-SECURE_REDIRECT_EXEMPT = [r"^(?:[-\w]+/)?api/", r"^oauth/"]
+SECURE_REDIRECT_EXEMPT = [r"^(?:[-\w]+/)?(?:api|oauth)/"]
 SECURE_HSTS_SECONDS = 31536000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True

@@ -192,6 +192,14 @@ def test_an_event_that_was_deleted_can_be_booked_again(exchange: Simulator, sale
     assert len(held(exchange, ANNA)) == 1
 
 
+def test_who_left_long_ago_is_in_no_answer(salesforce: Salesforce) -> None:
+    salesforce.write("POST", event(ANNA, CARL))
+    salesforce.write("PUT", update(event(ANNA, CARL), event(ANNA)))
+    assert salesforce.write("POST", event(ANNA)) == {TEST: OK, ANNA: OK}
+    assert salesforce.write("DELETE", delete(ANNA)) == {TEST: OK, ANNA: OK}
+    assert salesforce.write("DELETE", {"id": "event-1"}) == {TEST: OK, ANNA: OK, CARL: OK}
+
+
 @pytest.mark.parametrize("value", [True, False, "true", "FALSE", "True"])
 def test_is_required_is_a_boolean_or_its_string(salesforce: Salesforce, value: Any) -> None:
     body = event(attendees=[{"email": ANNA, "isRequired": value}])
