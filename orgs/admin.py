@@ -14,7 +14,7 @@ from oauth2_provider.models import (
     get_refresh_token_model,
 )
 
-from calendar_backends.registry import UnknownBackend
+from calendar_backends import registry
 from orgs.forms import ClientForm, OrgForm, PersonForm
 from orgs.models import Client, Org, Person
 from orgs.probing import NobodyToProbe, probe
@@ -32,6 +32,7 @@ for model in (Client, AccessToken, get_grant_model(), get_id_token_model(), get_
 @admin.register(Org)
 class OrgAdmin(admin.ModelAdmin):
     form = OrgForm
+    fields = OrgForm.Meta.fields
     list_display = ("name", "slug", "backend", "active", "people")
     list_filter = ("active", "backend")
     search_fields = ("name", "slug")
@@ -66,7 +67,7 @@ class OrgAdmin(admin.ModelAdmin):
         if form.options_page is None:
             return None
         options = form.options_page.form
-        fieldsets = [(f"Options of {form.chosen_backend}", {"fields": [*options.fields]})]
+        fieldsets = [(f"Options: {registry.load(form.chosen_backend).label}", {"fields": [*options.fields]})]
         return AdminForm(options, fieldsets, {}, model_admin=self)
 
     @admin.action(description="Test the connection", permissions=["change"])
@@ -74,7 +75,7 @@ class OrgAdmin(admin.ModelAdmin):
         for org in queryset:
             try:
                 results = probe(org)
-            except (NobodyToProbe, UnknownBackend, ImportError) as error:
+            except (NobodyToProbe, registry.UnknownBackend, ImportError) as error:
                 self.message_user(request, f"{org}: {error}", messages.ERROR)
                 continue
             for result in results:

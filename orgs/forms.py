@@ -7,7 +7,7 @@ from django import forms
 from django.forms.utils import pretty_name
 from oauth2_provider.generators import generate_client_secret
 
-from calendar_backends.core.intervals import STATUSES
+from calendar_backends.core.intervals import DEFAULT_BLOCKING, STATUSES
 from calendar_backends.registry import UnknownBackend
 from orgs.models import Client, Org, Person
 from orgs.options import options_class, secret_names
@@ -75,7 +75,7 @@ class OptionsPage:
 class OrgForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs only
     blocking_statuses = forms.MultipleChoiceField(
         choices=[(status, status) for status in STATUSES],
-        required=False,
+        initial=DEFAULT_BLOCKING,
         widget=forms.CheckboxSelectMultiple,
         help_text=Org._meta.get_field("blocking_statuses").help_text,
     )

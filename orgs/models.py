@@ -39,7 +39,7 @@ class Org(models.Model):
     slug = models.SlugField(
         unique=True,
         validators=[validate_slug],
-        help_text="In the URLs of the org and in the stamp on its calendar items: it cannot be changed.",
+        help_text="In the org's URLs and in the stamp on its calendar items: it cannot be changed later.",
     )
     name = models.CharField(max_length=200)
     backend = models.CharField("calendar backend", max_length=50, choices=backend_choices, default="graph")
@@ -53,7 +53,6 @@ class Org(models.Model):
     )
     blocking_statuses = models.JSONField(
         default=default_blocking,
-        blank=True,
         validators=[validate_statuses],
         help_text="Free/busy statuses that make a person unavailable.",
     )

@@ -61,7 +61,7 @@ def cancel(*, org: Org, event_id: str, named: Sequence[str], deadline: Deadline)
 
 
 def _report(named: Sequence[str], codes: Mapping[str, str], untouched: Collection[str]) -> list[Status]:
-    """A row per address, in the caller's order and spelling; who was not named but is concerned comes last."""
+    """A row per address, in the caller's order and spelling; others who are concerned come last."""
     addresses = each_once([*named, *(mailbox for mailbox in codes if mailbox not in untouched)])
     return [Status(address, codes.get(address.lower(), MAIL_RECIPIENT_NOT_FOUND)) for address in addresses]
 

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 
 #: msal gives out no token that is closer to its end than this.
 RENEW_AHEAD = 300.0
+#: Seconds; the sign-in service may leave it out.
+USUAL_LIFETIME = 3599.0
 #: How long renewing a token that is still good may hold up a request, and the pause after a failure.
 PATIENCE = 2.0
 PAUSE = 15.0
@@ -65,14 +67,14 @@ class Tokens:
         if token is not None and now < token.expires_at:
             self._renew_ahead(token, deadline.within(PATIENCE))
             return self._token.value if self._token else token.value
-        return self.renew(token, deadline)
+        return self._renew(token, deadline)
 
     def replace(self, refused: str, deadline: Deadline) -> str:
         """A token other than ``refused``, which Graph did not accept. Raises CalendarError."""
         token = self._token
-        return self.renew(token if token is not None and token.value == refused else None, deadline)
+        return self._renew(token if token is not None and token.value == refused else None, deadline)
 
-    def renew(self, old: Token | None, deadline: Deadline) -> str:
+    def _renew(self, old: Token | None, deadline: Deadline) -> str:
         """A new token, unless another thread has replaced ``old`` in the meantime."""
         with self._turn(deadline):
             token = self._token
@@ -107,7 +109,7 @@ class Tokens:
         result = self._ask()
         if "access_token" not in result:
             raise _refusal(result)
-        seconds = float(result["expires_in"])
+        seconds = float(result.get("expires_in", USUAL_LIFETIME))
         logger.info("sign-in seconds=%.3f lifetime=%.0f", time.monotonic() - started, seconds)
         renew_at = started + max(seconds - RENEW_AHEAD, seconds / 2)
         return Token(result["access_token"], renew_at, started + seconds)

@@ -118,6 +118,13 @@ def test_an_org_is_added_with_its_options(admin_client: Http, org: Org) -> None:
     assert Org.objects.get(slug="contoso").options == {**OPTIONS, "password": "p"}
 
 
+def test_a_new_org_blocks_unless_somebody_says_otherwise(admin_client: Http) -> None:
+    html = admin_client.get(page_of(Org, "add")).content.decode()
+    checked = re.findall(r'name="blocking_statuses" value="(\w+)"[^>]* checked', html)
+    assert sorted(checked) == ["busy", "oof", "tentative", "unknown"]
+    assert re.search(r'name="repair_json"[^>]* checked', html)
+
+
 def test_a_slug_cannot_be_changed(admin_client: Http, org: Org) -> None:
     admin_client.post(page_of(org), fields(org, slug="renamed"))
     assert Org.objects.get().slug == "fabrikam"

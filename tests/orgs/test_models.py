@@ -33,6 +33,7 @@ def test_a_slug_that_would_not_work_in_a_url_is_refused(db: None, slug: str) -> 
         {"blocking_statuses": ["busy", "asleep"]},
         {"blocking_statuses": ["busy", "busy"]},
         {"blocking_statuses": "busy"},
+        {"blocking_statuses": []},
         {"read_deadline": 9.6},
         {"write_deadline": 111},
     ],

@@ -262,7 +262,8 @@ def test_the_correlation_id_goes_with_every_call(graph: GraphBackend, exchange: 
 def test_nothing_private_is_logged(
     graph: GraphBackend, exchange: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("DEBUG")
+    for logger in (None, "O365", "msal", "urllib3"):
+        caplog.set_level("DEBUG", logger)
     graph.create(CREATE, soon())
     graph.write([change(Verb.CREATE, BEN), change(Verb.CREATE, NOBODY)], soon())
     token = exchange.requests[-1].headers["authorization"].split()[1]

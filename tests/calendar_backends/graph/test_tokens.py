@@ -1,6 +1,7 @@
 """Signing in: one token per Org, renewed ahead of its end, and what a refusal looks like."""
 
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -84,6 +85,14 @@ def test_a_token_is_kept_for_all_but_the_last_five_minutes(graph: GraphBackend) 
     read(graph)
     token = token_of(graph)
     assert token.expires_at - token.renew_at == pytest.approx(300, abs=1)
+
+
+def test_a_token_whose_lifetime_is_not_said_lasts_about_an_hour(
+    graph: GraphBackend, exchange: Simulator
+) -> None:
+    exchange.faults.add(Fault("status", operation="token", code=200, body={"access_token": "x"}, times=1))
+    graph._client.tokens.get(soon())
+    assert token_of(graph).expires_at - time.monotonic() == pytest.approx(3599, abs=5)
 
 
 def test_a_token_of_short_life_is_used_for_half_of_it(graph: GraphBackend, exchange: Simulator) -> None:
@@ -193,6 +202,7 @@ def test_sign_in_works_again_as_soon_as_it_is_back(graph: GraphBackend, exchange
 def test_half_a_token_is_not_logged(
     graph: GraphBackend, exchange: Simulator, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("DEBUG", "msal")
     exchange.faults.add(Fault("status", operation="token", code=200, body='{"access_token": "eyJhalf'))
     read(graph)
     assert "eyJhalf" not in caplog.text
