@@ -5,7 +5,11 @@ it as a whole: connect, waiting for the answer, and reading it (requests' own ti
 every read, https://requests.readthedocs.io/en/latest/user/advanced/#timeouts).
 """
 
+import io
+import socket
 import ssl
+import threading
+from http.client import HTTPResponse
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -13,6 +17,8 @@ import requests
 from django.core.exceptions import ValidationError
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectTimeout, ReadTimeout
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
 
 from calendar_backends.core.deadline import Deadline
@@ -22,6 +28,61 @@ from calendar_backends.core.errors import CONNECTION_FAILED, TIMEOUT_EXPIRED, Ca
 LARGEST_ANSWER = 64 * 1024 * 1024
 CONNECT_SECONDS = 3.0
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+#: The deadline of the request that this thread is making.
+_now = threading.local()
+
+
+class _Reader(io.RawIOBase):
+    """A socket read against a deadline: every single read waits only as long as is left in all.
+
+    It reads through the socket's own file, which keeps the socket open until that file is closed.
+    """
+
+    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+        self._sock = sock
+        self._file = sock.makefile("rb", buffering=0)
+        self._deadline = deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        left = self._deadline.left()
+        if left == 0.0:
+            raise TimeoutError("the deadline came before the end of the answer")
+        self._sock.settimeout(left)
+        return self._file.readinto(buffer) or 0
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+class _Response(HTTPResponse):
+    """An answer whose status line, headers and body all keep to the deadline, however slowly they drip."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self.fp = io.BufferedReader(_Reader(sock, _now.deadline))
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+
+
+class _TlsConnection(HTTPSConnection):
+    response_class = _Response
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
 
 
 class DeadlineAdapter(HTTPAdapter):
@@ -35,6 +96,7 @@ class DeadlineAdapter(HTTPAdapter):
         if self._ssl_context is not None:
             kwargs["ssl_context"] = self._ssl_context
         super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         # With a context of our own the CA bundle is loaded already; requests would add the public ones.
@@ -53,14 +115,15 @@ class DeadlineAdapter(HTTPAdapter):
         left = timeout.left()
         if left == 0.0:
             raise ConnectTimeout("The deadline came before the request was sent.", request=request)
+        _now.deadline = timeout
         response = super().send(request, stream=True, timeout=(min(left, CONNECT_SECONDS), left), **kwargs)
-        response._content = _read(response, timeout)
+        response._content = _read(response)
         response._content_consumed = True  # type: ignore[attr-defined]
         return response
 
 
-def _read(response: requests.Response, deadline: Deadline) -> bytes:
-    """The body, read in pieces as they come, so that a server that drips cannot outlast the deadline."""
+def _read(response: requests.Response) -> bytes:
+    """The body. Raises ReadTimeout where it is larger than LARGEST_ANSWER."""
     raw = response.raw
     pieces: list[bytes] = []
     size = 0
@@ -68,8 +131,8 @@ def _read(response: requests.Response, deadline: Deadline) -> bytes:
         while piece := raw.read1(65536, decode_content=True):
             size += len(piece)
             pieces.append(piece)
-            if deadline.over or size > LARGEST_ANSWER:
-                raise ReadTimeout("The answer did not end in time.")  # noqa: TRY301
+            if size > LARGEST_ANSWER:
+                raise ReadTimeout("The answer is too large.")  # noqa: TRY301
     except BaseException:
         raw.close()
         raise

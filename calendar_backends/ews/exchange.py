@@ -68,13 +68,11 @@ def _printable(text: str) -> str:
 
 def _envelope_of(response: requests.Response) -> etree._Element:
     body = _parse(response.content)
-    if body is None or response.status_code in (401, 403):
+    if body is None:
         raise http_error(response)
     fault = body.find(f"{SOAP}Body/{SOAP}Fault")
     if fault is not None:
         raise fault_error(fault)
-    if response.status_code != 200:
-        raise http_error(response)
     return body
 
 

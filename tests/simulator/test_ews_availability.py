@@ -4,7 +4,7 @@ import pytest
 
 from calendar_backends.simulator.world import Mailbox, Tenant
 from tests.simulator.conftest import ANNA, BEN, NINE, TEN
-from tests.simulator.ews_client import EwsClient, stamp
+from tests.simulator.ews_client import EwsClient
 
 MINUTE = timedelta(minutes=1)
 DAY = timedelta(days=1)
@@ -155,21 +155,55 @@ def test_an_unknown_view_is_refused(reader: EwsClient) -> None:
     assert refused.texts("faultcode") == ["a:ErrorInvalidFreeBusyViewType"]
 
 
-def test_times_are_answered_in_the_zone_of_the_request(reader: EwsClient, anna: Mailbox) -> None:
-    anna.add_item("Item", NINE, TEN)
-    day = "<t:DayOrder>0</t:DayOrder><t:Month>0</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek>"
-    rule = f"<t:Time>00:00:00</t:Time>{day}"
-    answer = reader.call(
-        "<m:GetUserAvailabilityRequest><t:TimeZone><t:Bias>-60</t:Bias>"
-        f"<t:StandardTime><t:Bias>0</t:Bias>{rule}</t:StandardTime>"
-        f"<t:DaylightTime><t:Bias>0</t:Bias>{rule}</t:DaylightTime></t:TimeZone>"
-        f"<m:MailboxDataArray><t:MailboxData><t:Email><t:Address>{ANNA}</t:Address></t:Email>"
-        "<t:AttendeeType>Required</t:AttendeeType></t:MailboxData></m:MailboxDataArray>"
-        f"<t:FreeBusyViewOptions><t:TimeWindow><t:StartTime>{stamp(TEN)[:-1]}</t:StartTime>"
-        f"<t:EndTime>{stamp(TEN + DAY)[:-1]}</t:EndTime></t:TimeWindow>"
+DAY_OF_CHANGE = "<t:DayOrder>0</t:DayOrder><t:Month>0</t:Month><t:DayOfWeek>Sunday</t:DayOfWeek>"
+ATTENDEE_TYPE = "<t:AttendeeType>Required</t:AttendeeType>"
+
+
+def _in_zone(start: str, *, summer: int = 0, attendee_type: str = ATTENDEE_TYPE) -> str:
+    """The next 24 hours of anna's, asked in a zone that is one hour east of UTC."""
+    halves = "".join(
+        f"<t:{half}><t:Bias>{bias}</t:Bias><t:Time>00:00:00</t:Time>{DAY_OF_CHANGE}</t:{half}>"
+        for half, bias in {"StandardTime": 0, "DaylightTime": summer}.items()
+    )
+    return (
+        f"<m:GetUserAvailabilityRequest><t:TimeZone><t:Bias>-60</t:Bias>{halves}</t:TimeZone>"
+        f"<m:MailboxDataArray><t:MailboxData><t:Email><t:Address>{ANNA}</t:Address></t:Email>{attendee_type}"
+        f"</t:MailboxData></m:MailboxDataArray><t:FreeBusyViewOptions><t:TimeWindow>"
+        f"<t:StartTime>{start}</t:StartTime><t:EndTime>2026-12-02T12:00:00Z</t:EndTime></t:TimeWindow>"
         "<t:RequestedView>FreeBusy</t:RequestedView></t:FreeBusyViewOptions></m:GetUserAvailabilityRequest>"
     )
-    assert answer.texts("t:StartTime") == ["2026-12-01T10:00:00"]
+
+
+@pytest.mark.parametrize(
+    ("start", "found"),
+    [
+        ("2026-12-01T10:59:59", ["2026-12-01T10:00:00"]),
+        ("2026-12-01T11:00:00", []),
+        ("2026-12-01T09:59:59Z", ["2026-12-01T10:00:00"]),
+        ("2026-12-01T10:00:00Z", []),
+    ],
+)
+def test_naive_times_are_in_the_zone_of_the_request(
+    reader: EwsClient, anna: Mailbox, start: str, found: list[str]
+) -> None:
+    anna.add_item("Item", NINE, TEN)
+    assert reader.call(_in_zone(start)).texts("t:StartTime") == found
+
+
+def test_a_zone_with_summer_time_is_refused_and_not_misread(reader: EwsClient) -> None:
+    answer = reader.call(_in_zone("2026-12-01T10:00:00", summer=-60))
+    assert answer.codes == ["ErrorSchemaValidation"]
+
+
+def test_the_attendee_type_is_required(reader: EwsClient) -> None:
+    reader.checks_schema = False
+    answer = reader.call(_in_zone("2026-12-01T10:00:00", attendee_type=""))
+    assert answer.codes == ["ErrorSchemaValidation"]
+
+
+def test_a_question_about_nobody_is_refused(reader: EwsClient) -> None:
+    refused = reader.availability([], NINE, TEN)
+    assert refused.texts("faultcode") == ["a:ErrorMailboxDataArrayEmpty"]
 
 
 def test_another_tenants_mailbox_is_not_found(reader: EwsClient, tenant: Tenant) -> None:

@@ -12,6 +12,11 @@ MEETING = appointment("Meeting", NINE, TEN) + f"<t:RequiredAttendees>{ATTENDEE}<
 DELETED_BODY = '<t:DeleteItemField><t:FieldURI FieldURI="item:Body"/></t:DeleteItemField>'
 
 
+def _stamped(kind: str = "String", guid: str = GUID, name: str = NAME) -> str:
+    path = f'<t:ExtendedFieldURI PropertySetId="{guid}" PropertyName="{name}" PropertyType="{kind}"/>'
+    return f"<t:ExtendedProperty>{path}<t:Value>v</t:Value></t:ExtendedProperty>"
+
+
 @pytest.fixture
 def item(anna: Mailbox) -> Item:
     return anna.add_item("Old", NINE, TEN, body="Text")
@@ -69,7 +74,17 @@ def test_times_with_an_offset_are_taken_literally(ews: EwsClient, anna: Mailbox)
 
 def test_naive_times_in_another_zone_than_utc_are_refused(ews: EwsClient) -> None:
     zone = '<t:StartTimeZone Id="W. Europe Standard Time"/>'
-    answer = ews.create(f"<t:Start>2026-12-01T11:00:00</t:Start><t:End>{stamp(TEN)}</t:End>{zone}")
+    end = f"<t:End>{stamp(TEN)}</t:End>"
+    naive = ews.create(f"<t:Start>2026-12-01T09:00:00</t:Start>{end}{zone}")
+    assert naive.codes == ["ErrorCalendarInvalidTimeZone"]
+    assert ews.create(f"<t:Start>{stamp(NINE)}</t:Start>{end}{zone}").codes == ["NoError"]
+
+
+def test_naive_times_are_in_the_zone_of_the_header(ews: EwsClient) -> None:
+    zone = '<t:TimeZoneDefinition Id="W. Europe Standard Time"/>'
+    item = "<t:CalendarItem><t:Start>2026-12-01T09:00:00</t:Start></t:CalendarItem>"
+    body = f'<m:CreateItem SendMeetingInvitations="SendToNone"><m:Items>{item}</m:Items></m:CreateItem>'
+    answer = ews.call(body, f"<t:TimeZoneContext>{zone}</t:TimeZoneContext>")
     assert answer.codes == ["ErrorCalendarInvalidTimeZone"]
 
 
@@ -84,8 +99,12 @@ def test_an_item_without_times_takes_the_current_half_hour(ews: EwsClient, anna:
         ("<t:Location>Oslo</t:Location><t:Subject>Wrong order</t:Subject>", "ErrorSchemaValidation"),
         ("<t:LegacyFreeBusyStatus>busy</t:LegacyFreeBusyStatus>", "ErrorSchemaValidation"),
         ("<t:ReminderIsSet>no</t:ReminderIsSet>", "ErrorSchemaValidation"),
+        ("<t:ReminderMinutesBeforeStart>soon</t:ReminderMinutesBeforeStart>", "ErrorSchemaValidation"),
         ("<t:Body>No type</t:Body>", "ErrorSchemaValidation"),
         ("<t:Start>tomorrow</t:Start>", "ErrorSchemaValidation"),
+        ("<m:Subject>Wrong namespace</m:Subject>", "ErrorSchemaValidation"),
+        (_stamped("Integer"), "ErrorInvalidExtendedProperty"),
+        (_stamped("String", "no-guid"), "ErrorSchemaValidation"),
         ("<t:IsMeeting>true</t:IsMeeting>", "ErrorInvalidPropertySet"),
     ],
 )
@@ -97,10 +116,15 @@ def test_properties_out_of_the_schema_are_refused(
     assert anna.items == []
 
 
-def test_a_property_that_is_no_named_string_is_refused(ews: EwsClient) -> None:
-    path = f'<t:ExtendedFieldURI PropertySetId="{GUID}" PropertyName="N" PropertyType="Integer"/>'
-    answer = ews.create(f"<t:ExtendedProperty>{path}<t:Value>1</t:Value></t:ExtendedProperty>")
-    assert answer.codes == ["ErrorInvalidExtendedProperty"]
+def test_the_guid_of_a_property_ignores_case(ews: EwsClient, anna: Mailbox) -> None:
+    ews.create(_stamped("String", GUID.upper()))
+    assert anna.items[0].properties == {(GUID, NAME): "v"}
+
+
+def test_an_unknown_way_of_sending_breaks_the_schema(ews: EwsClient) -> None:
+    ews.checks_schema = False
+    answer = ews.create(appointment("A", NINE, TEN), send='SendMeetingInvitations="Loudly"')
+    assert answer.codes == ["ErrorSchemaValidation"]
 
 
 def _folder(address: str) -> str:
@@ -198,10 +222,10 @@ def test_an_update_sets_exactly_the_property_it_names(
 
 def test_an_update_stamps_one_property_and_keeps_the_others(ews: EwsClient, item: Item) -> None:
     item.properties[(GUID, "Other")] = "kept"
-    path = f'<t:ExtendedFieldURI PropertySetId="{GUID}" PropertyName="{NAME}" PropertyType="String"/>'
-    stamped = f"<t:ExtendedProperty>{path}<t:Value>v</t:Value></t:ExtendedProperty>"
-    assert ews.update(item.id, set_field("extended", stamped)).codes == ["NoError"]
-    assert item.properties == {(GUID, "Other"): "kept", (GUID, NAME): "v"}
+    first = set_field("extended", _stamped())
+    second = set_field("extended", _stamped(name="Second")).replace(NAME, "Second")
+    assert ews.update(item.id, first + second).codes == ["NoError"]
+    assert item.properties == {(GUID, "Other"): "kept", (GUID, NAME): "v", (GUID, "Second"): "v"}
 
 
 @pytest.mark.parametrize(
@@ -284,6 +308,20 @@ def test_item_ids_depend_on_case_and_on_the_face(ews: EwsClient, item: Item) -> 
     assert ews.get("").codes == ["ErrorInvalidIdEmpty"]
 
 
+def test_graphs_immutable_id_is_no_ews_id(ews: EwsClient, anna: Mailbox) -> None:
+    item = anna.add_item("A", NINE, TEN, immutable_id="AAkALgAA")
+    assert ews.get(item.immutable_id).codes == ["ErrorItemNotFound"]
+
+
+def test_items_of_a_mailbox_without_access_stay_as_they_are(
+    ews: EwsClient, anna: Mailbox, item: Item
+) -> None:
+    anna.state = "denied"
+    assert ews.update(item.id, DELETED_BODY).codes == ["ErrorAccessDenied"]
+    assert ews.delete(item.id).codes == ["ErrorAccessDenied"]
+    assert (item.body, item.folder) == ("Text", "calendar")
+
+
 def test_one_bad_item_does_not_spoil_the_others(ews: EwsClient, anna: Mailbox) -> None:
     good, bad = (f"<t:CalendarItem>{appointment(s, NINE, TEN)}</t:CalendarItem>" for s in ("A", "B" * 256))
     answer = ews.call(
@@ -291,6 +329,15 @@ def test_one_bad_item_does_not_spoil_the_others(ews: EwsClient, anna: Mailbox) -
     )
     assert answer.codes == ["ErrorItemSavePropertyError", "NoError"]
     assert [item.subject for item in anna.items] == ["A"]
+
+
+def test_a_request_about_nothing_breaks_the_schema(ews: EwsClient, item: Item) -> None:
+    ews.checks_schema = False
+    attributes = 'DeleteType="HardDelete" SendMeetingCancellations="SendToNone"'
+    assert ews.call(f"<m:DeleteItem {attributes}><m:ItemIds/></m:DeleteItem>").codes == [
+        "ErrorSchemaValidation"
+    ]
+    assert ews.update(item.id, "<t:SetItemField/>").codes == ["ErrorSchemaValidation"]
 
 
 def test_messages_are_not_kept(ews: EwsClient) -> None:

@@ -1,3 +1,5 @@
+import threading
+
 import pytest
 
 from calendar_backends.simulator import Simulator
@@ -28,6 +30,11 @@ def test_what_is_not_plain_xml_gets_400_without_soap(raw: EwsClient, document: b
 def test_xml_that_is_no_envelope_is_a_fault(raw: EwsClient, document: bytes) -> None:
     answer = raw.post(document)
     assert (answer.status, answer.codes) == (500, ["ErrorInvalidRequest"])
+
+
+@pytest.mark.parametrize("body", ["", PING + PING])
+def test_a_body_holds_one_operation(raw: EwsClient, body: str) -> None:
+    assert raw.call(body).codes == ["ErrorInvalidRequest"]
 
 
 def test_an_unknown_operation_is_a_fault(raw: EwsClient) -> None:
@@ -79,3 +86,16 @@ def test_the_schema_check_itself_refuses_a_wrong_document() -> None:
             b'xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages"><m:Colour/>'
             b"</m:CreateItem></s:Body></s:Envelope>"
         )
+
+
+def test_an_operation_waits_for_the_lock_of_its_mailbox(
+    exchange: Simulator, ews: EwsClient, anna: Mailbox
+) -> None:
+    caller = threading.Thread(target=ews.call, args=(PING,))
+    with anna.lock:
+        caller.start()
+        caller.join(0.1)
+        assert exchange.counters["ews.GetFolder"] == 1
+        assert caller.is_alive()
+    caller.join()
+    assert exchange.requests[0].status == 200

@@ -82,9 +82,11 @@ def test_latency_delays_and_does_it(exchange: Simulator, ews: EwsClient, anna: M
 def test_a_hanging_request_does_nothing_and_ends_without_an_answer(
     exchange: Simulator, ews: EwsClient, anna: Mailbox
 ) -> None:
-    exchange.faults.add(Fault("hang", seconds=0.05, mailbox=ANNA))
+    exchange.faults.add(Fault("hang", seconds=0.1, mailbox=ANNA))
+    began = time.monotonic()
     with pytest.raises(CUT):
         _create(ews)
+    assert time.monotonic() - began >= 0.1
     assert anna.items == []
     assert exchange.requests[0].status == 0
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from calendar_backends.simulator import Simulator, World
+from calendar_backends.simulator import Fault, Simulator, World, server
 from calendar_backends.simulator.world import Mailbox
 from tests.simulator.conftest import ANNA, NINE, TEN
 from tests.simulator.ews_client import EwsClient
@@ -73,6 +73,27 @@ def test_reset_forgets_what_was_seen_and_keeps_the_world(
 ) -> None:
     anna.add_item("Item", NINE, TEN)
     ews.call(PING)
+    exchange.faults.add(Fault("drop"))
     exchange.reset()
     assert (exchange.counters, exchange.requests, exchange.peak) == ({}, [], {})
+    assert exchange.faults.all() == {}
     assert exchange.world.mailbox(ANNA) is anna
+
+
+def test_only_the_latest_requests_are_remembered(
+    exchange: Simulator, ews: EwsClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "REQUESTS_KEPT", 4)
+    for _ in range(5):
+        ews.call(PING)
+    assert len(exchange.requests) == 3
+    assert exchange.round_trips() == 5
+
+
+def test_stopping_cuts_connections_that_are_kept_alive(exchange: Simulator) -> None:
+    with socket.create_connection(("127.0.0.1", exchange.port), timeout=5) as connection:
+        connection.sendall(b"GET /simulator/ HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(12) == b"HTTP/1.1 200"
+        exchange.stop()
+        while connection.recv(4096):
+            pass

@@ -17,6 +17,14 @@ def test_an_item_is_found_by_each_of_its_ids(anna: Mailbox) -> None:
     assert "/" in item.id and "+" in item.id and "/" not in item.rest_id
 
 
+def test_an_update_sets_the_fields_the_change_key_and_the_time(anna: Mailbox) -> None:
+    item = anna.add_item("A", NINE, TEN)
+    key, modified = item.change_key, item.modified
+    anna.update(item, subject="B", show_as="oof")
+    assert (item.subject, item.show_as) == ("B", "oof")
+    assert item.change_key != key and item.modified > modified
+
+
 def test_a_hard_delete_leaves_nothing(anna: Mailbox) -> None:
     item = anna.add_item("A", NINE, TEN)
     anna.delete(item, "HardDelete")

@@ -18,6 +18,7 @@ from calendar_backends.simulator.ews.soap import (
     T,
     child,
     child_text,
+    integer,
     invalid,
     parse_time,
 )
@@ -69,7 +70,7 @@ def _read(operation: etree._Element) -> Query:
     window = child(options, T + "TimeWindow")
     start = _window_time(child_text(window, T + "StartTime"), zone)
     end = _window_time(child_text(window, T + "EndTime"), zone)
-    interval = timedelta(minutes=int(child_text(options, T + "MergedFreeBusyIntervalInMinutes", "30")))
+    interval = timedelta(minutes=integer(child_text(options, T + "MergedFreeBusyIntervalInMinutes", "30")))
     view = child_text(options, T + "RequestedView", "FreeBusyMerged")
     query = Query(_mailbox_data(operation), start, end, view, interval, zone)
     _check(query)
@@ -110,7 +111,7 @@ def _zone(operation: etree._Element) -> timezone:
     biases = {child_text(child(zone, T + part), T + "Bias") for part in ("StandardTime", "DaylightTime")}
     if len(biases) > 1:
         raise invalid("The simulated Exchange knows no summer time: give both halves of TimeZone one Bias.")
-    minutes = int(child_text(zone, T + "Bias")) + int(biases.pop())
+    minutes = integer(child_text(zone, T + "Bias")) + integer(biases.pop())
     return timezone(timedelta(minutes=-minutes))
 
 

@@ -20,6 +20,7 @@ from calendar_backends.simulator.ews.soap import (
     child,
     child_text,
     format_time,
+    integer,
     invalid,
     local_name,
     parse_time,
@@ -121,9 +122,7 @@ def _categories(element: etree._Element) -> Changes:
 
 
 def _minutes(element: etree._Element) -> Changes:
-    if not _text(element).strip().lstrip("-").isdigit():
-        raise invalid("The 'ReminderMinutesBeforeStart' element is not a number.")
-    return {"reminder_minutes": int(_text(element))}
+    return {"reminder_minutes": integer(_text(element))}
 
 
 def _extended_property(element: etree._Element) -> Changes:

@@ -21,6 +21,7 @@ from calendar_backends.simulator.ews.soap import (
     child,
     child_text,
     error_xml,
+    integer,
     success_xml,
 )
 from calendar_backends.simulator.world import CALENDAR, DELETED_ITEMS, Item
@@ -113,8 +114,8 @@ def _search(operation: etree._Element) -> Search:
     shape = _shape(operation, M + "ItemShape", with_body=False)
     if view is None:
         return Search(shape, restriction, 0, limit)
-    wanted = int(view.get("MaxEntriesReturned", limit))
-    return Search(shape, restriction, int(view.get("Offset", 0)), min(wanted, limit))
+    wanted = integer(view.get("MaxEntriesReturned", str(limit)))
+    return Search(shape, restriction, integer(view.get("Offset", "0")), min(wanted, limit))
 
 
 def _restriction(restriction: etree._Element | None) -> tuple[PropertyKey, str] | None:

@@ -160,6 +160,8 @@ def _check_change_key(change_key: str | None, item: Item, resolution: str) -> No
 
 def _read_update(update: etree._Element, item: Item, so_far: Changes) -> Changes:
     """The changes of one SetItemField, DeleteItemField or AppendToItemField."""
+    if len(update) == 0:
+        raise invalid(f"The element '{local_name(update)}' has incomplete content.")
     kind, path = local_name(update), update[0]
     if kind == "DeleteItemField":
         changes = _deleted(path, item)

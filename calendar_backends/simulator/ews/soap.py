@@ -104,7 +104,9 @@ class Envelope:
 
 def parse(body: bytes) -> Envelope:
     """Read an envelope. Raises HttpRefusal(400) for what is not XML, SoapFault for what is not SOAP."""
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, remove_comments=True, remove_pis=True
+    )
     try:
         root = etree.fromstring(body, parser)
     except etree.XMLSyntaxError as error:
@@ -135,6 +137,14 @@ def child(element: etree._Element, tag: str) -> etree._Element:
 
 def child_text(element: etree._Element, tag: str, default: str = "") -> str:
     return (element.findtext(tag) or default).strip()
+
+
+def integer(text: str) -> int:
+    """Raises SoapFault(ErrorSchemaValidation) for what is no xs:int."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise invalid(f"The value '{text}' is not a valid integer.") from error
 
 
 def attribute(element: etree._Element, name: str, allowed: frozenset[str]) -> str:

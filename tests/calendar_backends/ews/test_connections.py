@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from typing import Any
 
 import pytest
@@ -36,16 +37,19 @@ def test_connections_are_kept(ews: EwsBackend, exchange: Simulator, monkeypatch:
 def test_a_call_without_a_free_connection_ends_with_its_deadline(
     ews: EwsBackend, exchange: Simulator
 ) -> None:
-    exchange.faults.add(Fault("hang", operation="ews.FindItem", seconds=3))
+    exchange.faults.add(Fault("hang", operation="ews.FindItem", seconds=30))
     hanging = [threading.Thread(target=_try_to_find, args=(ews,)) for _ in range(ews.at_once)]
     for thread in hanging:
         thread.start()
     while exchange.counters["ews.FindItem"] < ews.at_once:
-        assert any(thread.is_alive() for thread in hanging)
+        hanging[0].join(0.01)
+        assert hanging[0].is_alive()
+    began = time.monotonic()
     with pytest.raises(CalendarError) as caught:
         ews.create(change(Verb.CREATE), soon(0.2))
+    assert time.monotonic() - began < 2
     assert (caught.value.code, caught.value.uncertain) == ("ErrorTimeoutExpired", False)
-    assert ews.busy_times([ANNA], MORNING, soon()) == {ANNA: []}
+    assert ews.busy_times([ANNA], MORNING, soon(2)) == {ANNA: []}
     exchange.stop()
     for thread in hanging:
         thread.join()

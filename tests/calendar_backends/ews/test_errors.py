@@ -13,7 +13,13 @@ from calendar_backends.simulator.world import Mailbox, Tenant
 from .conftest import ANNA, MORNING, SERVICE, change, soon
 
 FAULT = """<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault>
-<faultcode>s:Server</faultcode><faultstring>{}</faultstring></s:Fault></s:Body></s:Envelope>"""
+<faultcode>{}</faultcode><faultstring>{}</faultstring></s:Fault></s:Body></s:Envelope>"""
+
+NO_ITEM = """<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"
+ xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages"><s:Body><m:CreateItemResponse>
+ <m:ResponseMessages><m:CreateItemResponseMessage ResponseClass="Success">
+ <m:ResponseCode>NoError</m:ResponseCode><m:Items/></m:CreateItemResponseMessage></m:ResponseMessages>
+ </m:CreateItemResponse></s:Body></s:Envelope>"""
 
 
 def refusal(ews: EwsBackend, seconds: float = 5.0) -> CalendarError:
@@ -31,7 +37,11 @@ def refusal(ews: EwsBackend, seconds: float = 5.0) -> CalendarError:
         (Fault("a_fault", code="ErrorTimeIntervalTooBig"), "ErrorTimeIntervalTooBig"),
         (Fault("version_fault"), "ErrorInvalidServerVersion"),
         (Fault("version_fault", code="ErrorInvalidRequest"), "ErrorInvalidRequest"),
-        (Fault("status", code=500, body=FAULT.format("It is ErrorADUnavailable.")), "ErrorADUnavailable"),
+        (
+            Fault("status", code=500, body=FAULT.format("s:Server", "It is ErrorADUnavailable.")),
+            "ErrorADUnavailable",
+        ),
+        (Fault("status", code=500, body=FAULT.format("a:ErrorTimeZone", "It is.")), "ErrorTimeZone"),
         (Fault("ews_disabled"), "ErrorAccessDenied"),
         (Fault("status", code=401), "ErrorAccessDenied"),
         (Fault("status", code=302, headers={"Location": "/owa"}), "ErrorConnectionFailed"),
@@ -65,7 +75,7 @@ def test_a_refusal_is_certain_and_costs_one_request(
         (Fault("cas_error"), "ErrorInternalServerTransientError"),
         (Fault("soap_fault", code="ErrorTimeoutExpired"), "ErrorTimeoutExpired"),
         (Fault("response_code", code="ErrorInternalServerError"), "ErrorInternalServerError"),
-        (Fault("status", code=500, body=FAULT.format("?")), "ErrorInternalServerError"),
+        (Fault("status", code=500, body=FAULT.format("s:Server", "?")), "ErrorInternalServerError"),
     ],
     ids=lambda value: value.kind if isinstance(value, Fault) else value,
 )
@@ -93,8 +103,8 @@ def test_a_write_that_gets_no_answer_in_time_is_uncertain(
     assert datetime.now(UTC) - began < timedelta(seconds=2)
 
 
-def test_an_answer_without_the_new_item_is_uncertain(ews: EwsBackend, exchange: Simulator) -> None:
-    body = FAULT.replace("s:Fault", "CreateItemResponse").format("")
+@pytest.mark.parametrize("body", [FAULT.replace("s:Fault", "CreateItemResponse"), NO_ITEM])
+def test_an_answer_without_the_new_item_is_uncertain(ews: EwsBackend, exchange: Simulator, body: str) -> None:
     exchange.faults.add(Fault("status", code=200, body=body))
     error = refusal(ews)
     assert (error.code, error.uncertain) == ("ErrorInternalServerError", True)

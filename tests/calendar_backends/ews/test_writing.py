@@ -27,10 +27,13 @@ def found(*items: str) -> Fault:
     return Fault("status", operation="ews.FindItem", code=200, body=FOUND.format(page))
 
 
-def test_create_writes_a_plain_stamped_appointment(ews: EwsBackend, anna: Mailbox) -> None:
+def test_create_writes_a_plain_stamped_appointment(
+    ews: EwsBackend, exchange: Simulator, anna: Mailbox
+) -> None:
     ref = ews.create(change(Verb.CREATE), soon())
     (item,) = anna.calendar_items()
     assert item.id == ref
+    assert b'SendMeetingInvitations="SendToNone"' in exchange.requests[0].body
     assert (item.subject, item.body, item.body_type) == (CONTENT.subject, CONTENT.body, "text")
     assert (item.location, item.start, item.end) == (CONTENT.location, CONTENT.start, CONTENT.end)
     assert (item.show_as, item.is_all_day, item.reminder, item.reminder_minutes) == ("busy", False, True, 15)

@@ -134,6 +134,15 @@ def test_waiting_for_an_anchor_ends_at_the_deadline() -> None:
         assert anchor == ANNA
 
 
+def test_a_bad_anchor_is_tried_last_while_none_is_known_to_be_good() -> None:
+    anchors = Anchors("")
+    anchors.failed(ANNA)
+    with anchors.hold([ANNA, BEN], (), soon()) as first:
+        assert first == BEN
+    with anchors.hold([ANNA, BEN], {BEN}, soon()) as second:
+        assert second == ANNA
+
+
 def test_good_anchors_share_the_load() -> None:
     anchors = Anchors("")
     for mailbox in (ANNA, BEN):

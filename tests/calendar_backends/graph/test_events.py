@@ -202,6 +202,14 @@ def test_find_reads_every_page(graph: GraphBackend, anna: Mailbox, monkeypatch: 
     assert graph.find(FIND, soon()) == refs[::-1]
 
 
+@pytest.mark.parametrize("value", [None, 7, ["x"], [{"singleValueExtendedProperties": ["x"]}]], ids=repr)
+def test_find_takes_no_other_answer_for_a_list_of_events(
+    graph: GraphBackend, exchange: Simulator, value: object
+) -> None:
+    exchange.faults.add(Fault("status", operation="graph.GET events", code=200, body={"value": value}))
+    assert refused(graph, FIND).code == "ErrorInternalServerError"
+
+
 @pytest.mark.parametrize("link", ["https://elsewhere.example/v1.0/me/events", 7])
 def test_find_follows_no_link_to_elsewhere(graph: GraphBackend, exchange: Simulator, link: object) -> None:
     body = {"value": [], "@odata.nextLink": link}

@@ -90,7 +90,7 @@ def test_a_certificate_stands_in_for_a_secret() -> None:
         PEM.removeprefix(certificate_block(PEM)),
         PEM.replace("MII", "MIX"),
         certificate_block(PEM) + private_key(rsa.generate_private_key(65537, 2048)),
-        certificate_block(PEM) + private_key(ec.generate_private_key(ec.SECP256R1())),
+        certificate(ec.generate_private_key(ec.SECP256R1())),
         certificate_block(PEM) + private_key(rsa.generate_private_key(65537, 2048), b"password"),
     ],
     ids=["no pem", "no key", "no certificate", "broken", "another key", "no RSA key", "encrypted"],

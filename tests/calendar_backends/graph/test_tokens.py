@@ -10,6 +10,8 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from calendar_backends.base import CalendarError, Deadline, Verb
@@ -47,8 +49,9 @@ def read_in_threads(graph: GraphBackend, count: int = 16) -> list[object]:
     return found
 
 
-def certificate() -> str:
-    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+def certificate(key: RSAPrivateKey | EllipticCurvePrivateKey | None = None) -> str:
+    """A certificate and its private key in PEM."""
+    key = key or rsa.generate_private_key(public_exponent=65537, key_size=2048)
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "scheduler")])
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
     today = datetime.now(UTC)
@@ -206,6 +209,11 @@ def test_half_a_token_is_not_logged(
     exchange.faults.add(Fault("status", operation="token", code=200, body='{"access_token": "eyJhalf'))
     read(graph)
     assert "eyJhalf" not in caplog.text
+
+
+def test_waiting_for_another_threads_sign_in_ends_at_the_deadline(graph: GraphBackend) -> None:
+    with tokens_of(graph)._asking, pytest.raises(CalendarError, match="ErrorTimeoutExpired"):
+        tokens_of(graph).get(Deadline.after(0.05))
 
 
 @pytest.mark.parametrize("kind", ["hang", "drip"])
