@@ -59,7 +59,7 @@ def outcome(change: Change, answer: Answer) -> list[str]:
         raise error_of(answer, writes=writes)
     try:
         return _held(change, answer)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise unusable(answer, writes=writes) from error
 
 
@@ -82,7 +82,7 @@ def _joined(answer: Answer, page: Answer) -> Answer:
 
 
 def _held(change: Change, answer: Answer) -> list[str]:
-    """Raises KeyError, TypeError or ValueError where the answer is not that of the change's request."""
+    """Raises ValueError, KeyError and the like where the answer is not that of the change's request."""
     if change.verb is Verb.DELETE:
         if answer.status != 204:
             raise ValueError("a page, not Graph")
