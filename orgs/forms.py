@@ -34,9 +34,8 @@ class OptionsPage:
     def __init__(self, options: type[forms.Form], stored: Mapping[str, Any], data: Any = None) -> None:
         self.stored = stored
         self.kept = {name: stored[name] for name in secret_names(options) if stored.get(name)}
-        shown = {name: value for name, value in stored.items() if name not in secret_names(options)}
         filled = None if data is None else self._filled(data)
-        self.form = options(filled, prefix=PREFIX, initial=shown)
+        self.form = options(filled, prefix=PREFIX, initial=dict(stored))
         for name in secret_names(options):
             self._never_show(name)
         for field in self.form.fields.values():

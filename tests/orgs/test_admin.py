@@ -110,6 +110,13 @@ def test_another_backend_is_saved_with_its_own_options_only(admin_client: Http, 
     assert Org.objects.values_list("backend", "options").get() == ("other", {"token": "t", "private_key": ""})
 
 
+def test_a_secret_of_another_backend_is_not_kept(admin_client: Http, org: Org) -> None:
+    org.options = {**OPTIONS, "token": "of the paper backend"}
+    org.save()
+    sent = fields(org, backend="other", **{"options-backend": "other", "options-token": ""})
+    assert "This field is required." in admin_client.post(page_of(org), sent).content.decode()
+
+
 def test_an_org_is_added_with_its_options(admin_client: Http, org: Org) -> None:
     sent = fields(org, slug="contoso", **{"options-password": "p"})
     first = admin_client.post(page_of(Org, "add"), {**sent, "options-backend": "graph"})

@@ -115,6 +115,14 @@ def test_an_org_whose_driver_is_gone_is_reported(org: Org, settings: Any) -> Non
     assert '"fabrikam" uses the calendar backend "paper"' in error.msg
 
 
+def test_before_the_first_migrate_there_is_nothing_to_report(
+    org: Org, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.CALENDAR_BACKENDS = {}
+    monkeypatch.setattr(Org._meta, "db_table", "not_there_yet")
+    assert run_checks(tags=["database"], databases=["default"]) == []
+
+
 def test_migrate_alone_makes_the_table_of_the_cache(db: None, settings: Any) -> None:
     settings.CACHES = {
         "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "second_cache"}

@@ -151,6 +151,12 @@ def test_an_option_that_is_left_out_is_left_alone(run: Provision) -> None:
     assert (options["auth_type"], options["password"]) == ("ntlm", "sesame")
 
 
+def test_options_that_are_left_out_are_not_judged(run: Provision) -> None:
+    run(FABRIKAM)
+    Org.objects.update(options={"endpoint": "of an older driver"})
+    assert run('[[org]]\nslug = "fabrikam"\n') == []
+
+
 def test_another_driver_takes_none_of_the_old_options(run: Provision) -> None:
     run(FABRIKAM)
     text = '[[org]]\nslug = "fabrikam"\nbackend = "other"\noptions = { token = "t" }\n'
@@ -226,6 +232,7 @@ def test_several_mistakes_are_reported_at_once(run: Provision) -> None:
 def test_one_mistake_is_reported_once(run: Provision) -> None:
     assert len(problems(run, edited(("FABRIKAM_PASSWORD", "UNSET")))) == 1
     assert len(problems(run, edited(("secret.txt", "no.txt")))) == 1
+    assert len(problems(run, edited(('"salesforce-fabrikam"', '{ env = "UNSET" }')))) == 1
     assert len(problems(run, edited(('"paper"', '"pigeon"')))) == 1
     assert (
         len(
