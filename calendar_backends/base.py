@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from threading import BoundedSemaphore
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 
 from calendar_backends.core.appointments import (
     REMINDER_MINUTES,
@@ -22,6 +24,7 @@ from calendar_backends.core.deadline import Deadline
 from calendar_backends.core.errors import NO_ERROR, CalendarError
 from calendar_backends.core.fanout import fan_out
 from calendar_backends.core.intervals import STATUSES, BusyTime, Interval
+from calendar_backends.core.memory import Recent, Throttles
 
 __all__ = [
     "NO_ERROR",
@@ -38,9 +41,11 @@ __all__ = [
     "Interval",
     "ProbeResult",
     "SecretField",
+    "Throttles",
     "Verb",
     "correlation_id",
     "fan_out",
+    "share",
 ]
 
 
@@ -55,6 +60,12 @@ class ProbeResult:
     @property
     def ok(self) -> bool:
         return self.code == NO_ERROR
+
+
+def share(limit: int) -> int:
+    """This process's share of what one Exchange may be asked at once by all of them."""
+    processes: int = settings.PROCESSES
+    return max(1, limit // processes)
 
 
 class SecretField(forms.CharField):
@@ -74,23 +85,35 @@ class CalendarBackend(ABC):
     label: ClassVar[str]
     #: What an Org must fill in: text fields (choices and SecretField included), stored encrypted as a whole.
     Options: ClassVar[type[forms.Form]]
-    #: How much one call may ask for; the caller asks again for the rest.
+    #: How much one call of busy_times may ask for; the service asks again for the rest.
+    most_mailboxes: ClassVar[int] = 20
     longest_window: ClassVar[timedelta] = timedelta(days=31)
-    #: Calls in flight at once for one Org and process.
+    #: Calls in flight at once for one Org, over all processes.
     at_once: ClassVar[int] = 10
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """``options`` is the cleaned data of an Options form. No call is made here."""
         self.options = options
+        #: Names these options among all, without giving them away.
+        self.fingerprint = ""
+        #: Reads in flight in this process.
+        self.reading = BoundedSemaphore(share(self.at_once))
+        #: Until when Exchange wants to be left alone; the service shares it between processes.
+        self.throttles = Throttles()
+        #: Mailboxes that did not answer lately.
+        self.slow = Recent(seconds=600)
 
     @abstractmethod
     def busy_times(
         self, mailboxes: Sequence[str], window: Interval, deadline: Deadline
     ) -> Mapping[str, list[BusyTime] | CalendarError]:
-        """When the mailboxes have entries that touch ``window`` (at most ``longest_window`` long).
+        """When the mailboxes (at most ``most_mailboxes``) have entries that touch ``window`` (at most
+        ``longest_window`` long): one request, never repeated here.
 
         Answers for every one of ``mailboxes``, under the spelling it was asked with. Entries may reach
-        beyond the window and may overlap. Unknown is a CalendarError, never an empty list.
+        beyond the window and may overlap. Unknown is a CalendarError, never an empty list. Raises
+        CalendarError where the request as a whole came to nothing; the service then asks again in smaller
+        parts or later, as the code says (core/inquiry.py).
         """
 
     @abstractmethod
@@ -130,7 +153,9 @@ class CalendarBackend(ABC):
 
         Here every change is one call of a verb; a driver that can send several at once overrides it.
         """
-        return fan_out(partial(self.write_one, deadline=deadline), changes, deadline, at_once=self.at_once)
+        return fan_out(
+            partial(self.write_one, deadline=deadline), changes, deadline, at_once=share(self.at_once)
+        )
 
     def write_one(self, change: Change, deadline: Deadline) -> Sequence[str]:
         match change.verb:

@@ -4,6 +4,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Mapping
 from functools import cache
+from hashlib import sha256
 from importlib.metadata import entry_points
 from threading import Lock
 from typing import Any
@@ -51,10 +52,11 @@ def connect(name: str, options: Mapping[str, Any]) -> CalendarBackend:
 
     Changed options are another key, so a saved Org is used with its new options at once.
     """
-    key = f"{name} {json.dumps(options, sort_keys=True)}"
+    key = sha256(f"{name} {json.dumps(options, sort_keys=True)}".encode()).hexdigest()
     with _lock:
         if key not in _open:
             _open[key] = load(name)(options)
+            _open[key].fingerprint = key
             _forget_oldest()
         _open.move_to_end(key)
         return _open[key]

@@ -1,12 +1,14 @@
 """gunicorn config.wsgi -c config/gunicorn.py; everything here can be overridden on the command line."""
 
-import multiprocessing
+import os
+
+from config.env import env
 
 bind = "127.0.0.1:8000"
 worker_class = "gthread"
-workers = multiprocessing.cpu_count()
+workers = env.int("WEB_CONCURRENCY", default=os.cpu_count() or 1)
 # A thread waits for Exchange most of its time.
-threads = 32
+threads = env.int("THREADS", default=64)
 # Longer than the longest deadline of a write.
 timeout = 120
 graceful_timeout = 30

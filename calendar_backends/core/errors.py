@@ -18,6 +18,26 @@ SERVER_BUSY = "ErrorServerBusy"
 STALE_OBJECT = "ErrorStaleObject"
 TIMEOUT_EXPIRED = "ErrorTimeoutExpired"
 
+#: The window has more entries, or is longer, than Exchange answers for at once.
+TOO_MUCH_AT_ONCE = frozenset({"ErrorResultSetTooBig", "ErrorTimeIntervalTooBig"})
+#: Said of a whole request: not this or that mailbox is wrong, but how the Org is connected.
+CONFIGURATION = frozenset(
+    {
+        ACCESS_DENIED,
+        MAILBOX_CONFIGURATION,
+        "ErrorAccountDisabled",
+        "ErrorImpersonationDenied",
+        "ErrorInvalidAuthorizationContext",
+        "ErrorInvalidClientSecurityContext",
+        "ErrorMissingEmailAddress",
+        "ErrorPasswordChangeRequired",
+        "ErrorPasswordExpired",
+    }
+)
+#: It may be better at once.
+_TRANSIENT = frozenset(
+    {INTERNAL_SERVER_ERROR, INTERNAL_SERVER_TRANSIENT_ERROR, "ErrorMailboxStoreUnavailable"}
+)
 #: What different parts of Exchange call a mailbox that is not there, or an alias that is not its address.
 _NOT_FOUND = frozenset(
     {
@@ -47,6 +67,20 @@ class CalendarError(Exception):
         self.detail = detail
         self.uncertain = uncertain
         self.retry_after = retry_after
+
+    @property
+    def passing(self) -> bool:
+        """Whether asking once more at once may help: a connection was cut, or a server stumbled."""
+        return self.uncertain or self.code in _TRANSIENT
+
+    @property
+    def isolable(self) -> bool:
+        """Whether one mailbox may have made the whole request fail: the others are worth asking apart.
+
+        Not where nobody was reached, nobody is let in, or Exchange wants to be left alone.
+        """
+        unreached = self.code == CONNECTION_FAILED and not self.uncertain
+        return not unreached and self.code != SERVER_BUSY and self.code not in CONFIGURATION
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}" if self.detail else self.code

@@ -68,12 +68,13 @@ def question(server: Server, mailboxes: Sequence[str], window: Interval, anchor:
 def answers(body: etree._Element, mailboxes: Sequence[str]) -> dict[str, Answer]:
     """What is known of each mailbox, in the order in which they were asked for.
 
-    An entry does not say whose it is. So where one is missing, nothing is known of anybody.
+    An entry does not say whose it is. So where one is missing, nothing is known of anybody: that raises
+    CalendarError for the whole.
     """
     entries = body.findall(_ENTRIES)
     if len(entries) != len(mailboxes):
         detail = f"{len(entries)} entries in the answer about {len(mailboxes)} mailboxes"
-        return {mailbox: CalendarError(FREE_BUSY_GENERATION_FAILED, detail) for mailbox in mailboxes}
+        raise CalendarError(FREE_BUSY_GENERATION_FAILED, detail)
     return {mailbox: _answer(entry) for mailbox, entry in zip(mailboxes, entries, strict=True)}
 
 

@@ -16,8 +16,9 @@ from calendar_backends.base import (
     Interval,
     ProbeResult,
     Verb,
-    fan_out,
+    share,
 )
+from calendar_backends.core.errors import SERVER_BUSY
 from calendar_backends.ews import availability, items, probe
 from calendar_backends.ews.envelope import VERSIONS, Impersonated, Message, Server, clean
 from calendar_backends.ews.exchange import exchange
@@ -25,8 +26,9 @@ from calendar_backends.ews.options import DEFAULT_VERSION, EwsOptions
 from calendar_backends.ews.sessions import SessionPool
 
 Answer = TypeVar("Answer")
-#: Exchange refuses more (ErrorMailboxDataArrayTooBig in the ResponseCode page of the EWS reference).
-MAILBOXES_AT_ONCE = 100
+#: All reads share the budget of the service account:
+#: https://learn.microsoft.com/exchange/client-developer/exchange-web-services/ews-throttling-in-exchange
+READS = "reads"
 #: exchangelib refuses to write a longer one, or none.
 LONGEST_ADDRESS = 255
 NOBODYS_STAMP = "probe/nothing carries this"
@@ -43,26 +45,29 @@ class EwsBackend(CalendarBackend):
     Options = EwsOptions
     #: https://learn.microsoft.com/exchange/client-developer/web-service-reference/timewindow
     longest_window = timedelta(days=42)
+    #: Exchange refuses more (ErrorMailboxDataArrayTooBig in the ResponseCode page of the EWS reference).
+    most_mailboxes = 100
+    #: Of the 27 that Exchange allows an account at once.
+    at_once = 10
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)
         self._server = Server(VERSIONS[options.get("version") or DEFAULT_VERSION])
         # Apart, so that writes which hang do not hold up reads.
-        self._reads = SessionPool(options, self.at_once)
-        self._writes = SessionPool(options, self.at_once)
+        self._reads = SessionPool(options, share(self.at_once))
+        self._writes = SessionPool(options, share(self.at_once))
 
     def busy_times(
         self, mailboxes: Sequence[str], window: Interval, deadline: Deadline
     ) -> dict[str, list[BusyTime] | CalendarError]:
-        chunks = [
-            tuple(mailboxes[start : start + MAILBOXES_AT_ONCE])
-            for start in range(0, len(mailboxes), MAILBOXES_AT_ONCE)
-        ]
-        ask = partial(self._busy_times, window=window, deadline=deadline)
-        known: dict[str, list[BusyTime] | CalendarError] = {}
-        for chunk, answer in fan_out(ask, chunks, deadline, at_once=self.at_once).items():
-            known.update(dict.fromkeys(chunk, answer) if isinstance(answer, CalendarError) else answer)
-        return known
+        if pause := self.throttles.left(READS):
+            raise CalendarError(SERVER_BUSY, "still throttled", retry_after=pause)
+        try:
+            return self._busy_times(mailboxes, window, deadline)
+        except CalendarError as error:
+            if error.code == SERVER_BUSY and error.retry_after:
+                self.throttles.hold(READS, error.retry_after)
+            raise
 
     def create(self, change: Change, deadline: Deadline) -> str:
         return self._write(items.creation(self._as(change.mailbox), change), deadline, items.item_id)

@@ -12,9 +12,10 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Condition
 
-from calendar_backends.base import CalendarError, Deadline
+from calendar_backends.base import CalendarError, Deadline, Throttles, share
 from calendar_backends.core.appointments import each_once
-from calendar_backends.core.errors import TIMEOUT_EXPIRED
+from calendar_backends.core.errors import SERVER_BUSY, TIMEOUT_EXPIRED
+from calendar_backends.core.inquiry import BUSY_SECONDS
 
 AT_ONCE = 4
 #: Seconds for which a mailbox that failed as an anchor is tried last.
@@ -26,8 +27,9 @@ MOST_GOOD, MOST_BAD = 8, 1000
 class Anchors:
     """Remembers which mailboxes work and how many calls each is carrying. Safe to use from all threads."""
 
-    def __init__(self, configured: str) -> None:
+    def __init__(self, configured: str, throttles: Throttles) -> None:
         self._configured = configured
+        self._throttles = throttles
         self._good: OrderedDict[str, None] = OrderedDict()
         self._bad: OrderedDict[str, float] = OrderedDict()
         self._carrying: Counter[str] = Counter()
@@ -37,7 +39,8 @@ class Anchors:
     def hold(self, chunk: Sequence[str], tried: Collection[str], deadline: Deadline) -> Iterator[str | None]:
         """A mailbox to go through, with room for one more call; None when all were ``tried`` (lower case).
 
-        Raises CalendarError ErrorTimeoutExpired where none gets free in time.
+        Raises CalendarError: ErrorTimeoutExpired where none gets free in time, ErrorServerBusy where all
+        that are left are throttled.
         """
         anchor = self._take(chunk, tried, deadline)
         try:
@@ -54,6 +57,15 @@ class Anchors:
             if len(self._good) > MOST_GOOD:
                 self._good.popitem(last=False)
 
+    @property
+    def any_good(self) -> bool:
+        return bool(self._good)
+
+    def throttled(self, anchor: str, error: CalendarError) -> None:
+        """Exchange wants this mailbox left alone for a while."""
+        pause = BUSY_SECONDS if error.retry_after is None else error.retry_after
+        self._throttles.hold(anchor.lower(), pause)
+
     def failed(self, anchor: str) -> None:
         with self._freed:
             self._good.pop(anchor.lower(), None)
@@ -64,14 +76,21 @@ class Anchors:
 
     def _take(self, chunk: Sequence[str], tried: Collection[str], deadline: Deadline) -> str | None:
         with self._freed:
-            while candidates := self._candidates(chunk, tried):
+            while candidates := self._unthrottled(self._candidates(chunk, tried)):
                 for anchor in candidates:
-                    if self._carrying[anchor.lower()] < AT_ONCE:
+                    if self._carrying[anchor.lower()] < share(AT_ONCE):
                         self._carrying[anchor.lower()] += 1
                         return anchor
                 if not self._freed.wait(deadline.left()):
                     raise CalendarError(TIMEOUT_EXPIRED, "waiting for an anchor mailbox")
             return None
+
+    def _unthrottled(self, candidates: Sequence[str]) -> list[str]:
+        """Those that may be used now. Raises CalendarError ErrorServerBusy where there are only others."""
+        pauses = [self._throttles.left(anchor.lower()) for anchor in candidates]
+        if candidates and all(pauses):
+            raise CalendarError(SERVER_BUSY, "every anchor mailbox is throttled", retry_after=min(pauses))
+        return [anchor for anchor, pause in zip(candidates, pauses, strict=True) if not pause]
 
     def _give_back(self, anchor: str) -> None:
         with self._freed:

@@ -3,11 +3,10 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
-from calendar_backends.base import STATUSES, BusyTime, CalendarError, Deadline, Interval, fan_out
-from calendar_backends.core.errors import FREE_BUSY_GENERATION_FAILED
+from calendar_backends.base import STATUSES, BusyTime, CalendarError, Deadline, Interval
+from calendar_backends.core.errors import ACCESS_DENIED, FREE_BUSY_GENERATION_FAILED, SERVER_BUSY
 from calendar_backends.core.intervals import whole_seconds
 from calendar_backends.graph.anchors import Anchors
 from calendar_backends.graph.client import GraphClient
@@ -41,16 +40,12 @@ class Availability:
         self._client = client
         self._anchors = anchors
 
-    def busy_times(
-        self, mailboxes: Sequence[str], window: Interval, deadline: Deadline, *, at_once: int
-    ) -> dict[str, Busy]:
+    def busy_times(self, mailboxes: Sequence[str], window: Interval, deadline: Deadline) -> dict[str, Busy]:
         """As CalendarBackend.busy_times."""
-        valid = [mailbox for mailbox in mailboxes if is_address(mailbox)]
-        chunks = [tuple(valid[i : i + MOST_SCHEDULES]) for i in range(0, len(valid), MOST_SCHEDULES)]
-        ask = partial(self._ask, window=window, deadline=deadline)
+        valid = tuple(mailbox for mailbox in mailboxes if is_address(mailbox))
         answers: dict[str, Busy] = dict.fromkeys(mailboxes, CalendarError("ErrorInvalidSmtpAddress"))
-        for chunk, answer in fan_out(ask, chunks, deadline, at_once=at_once).items():
-            answers |= dict.fromkeys(chunk, answer) if isinstance(answer, CalendarError) else answer
+        if valid:
+            answers |= self._ask(valid, window, deadline)
         return answers
 
     def _ask(self, chunk: tuple[str, ...], window: Interval, deadline: Deadline) -> dict[str, Busy]:
@@ -64,11 +59,28 @@ class Availability:
             if answer.status == 200:
                 self._anchors.worked(anchor)
                 return read_schedules(chunk, window, answer)
-            error = error_of(answer)
-            if not _blames_anchor(answer, error):
+            failed[anchor.lower()] = error = error_of(answer)
+            if error.code == SERVER_BUSY:
+                self._anchors.throttled(anchor, error)
+            elif _blames_anchor(answer, error):
+                self._anchors.failed(anchor)
+            if not self._another_may_do(answer, error, failed):
                 raise error
-            self._anchors.failed(anchor)
-            failed[anchor.lower()] = error
+
+    def _another_may_do(
+        self, answer: Answer, error: CalendarError, failed: Mapping[str, CalendarError]
+    ) -> bool:
+        """Whether a call through another mailbox may go better.
+
+        A throttled mailbox has a budget of its own, but where a second one is throttled as well it is the
+        app's. Where three are refused and none ever worked, it is the app that is.
+        """
+        alike = sum(other.code == error.code for other in failed.values())
+        if error.code == SERVER_BUSY:
+            return alike < 2
+        if error.code == ACCESS_DENIED and not self._anchors.any_good and alike >= 3:
+            return False
+        return _blames_anchor(answer, error)
 
 
 def schedule_request(anchor: str, chunk: Sequence[str], window: Interval) -> Request:

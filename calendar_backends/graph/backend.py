@@ -12,10 +12,11 @@ from calendar_backends.base import (
     Deadline,
     Interval,
     ProbeResult,
+    share,
 )
 from calendar_backends.graph import batch, events
 from calendar_backends.graph.anchors import Anchors
-from calendar_backends.graph.availability import Availability
+from calendar_backends.graph.availability import MOST_SCHEDULES, Availability
 from calendar_backends.graph.client import GraphClient
 from calendar_backends.graph.options import GraphOptions
 from calendar_backends.graph.probe import probe
@@ -28,18 +29,19 @@ class GraphBackend(CalendarBackend):
     Options = GraphOptions
     #: Graph wants less than 62 days: https://learn.microsoft.com/graph/outlook-get-free-busy-schedule.
     longest_window = timedelta(days=62, minutes=-1)
+    most_mailboxes = MOST_SCHEDULES
     at_once = 20
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)
         self._anchor: str = options.get("anchor_mailbox", "")
         self._client = GraphClient(options)
-        self._availability = Availability(self._client, Anchors(self._anchor))
+        self._availability = Availability(self._client, Anchors(self._anchor, self.throttles))
 
     def busy_times(
         self, mailboxes: Sequence[str], window: Interval, deadline: Deadline
     ) -> Mapping[str, list[BusyTime] | CalendarError]:
-        return self._availability.busy_times(mailboxes, window, deadline, at_once=self.at_once)
+        return self._availability.busy_times(mailboxes, window, deadline)
 
     def create(self, change: Change, deadline: Deadline) -> str:
         return events.carry_out(self._client, change, deadline)[0]
@@ -56,7 +58,7 @@ class GraphBackend(CalendarBackend):
     def write(
         self, changes: Sequence[Change], deadline: Deadline
     ) -> Mapping[Change, Sequence[str] | CalendarError]:
-        return batch.write(self._client, changes, deadline, at_once=self.at_once)
+        return batch.write(self._client, changes, deadline, at_once=share(self.at_once))
 
     def probe(self, mailbox: str, deadline: Deadline) -> list[ProbeResult]:
         return probe(self._client, self._anchor, mailbox, deadline)

@@ -1,5 +1,6 @@
 """What all installations share. production, demo and test only override."""
 
+import os
 from typing import Any
 
 from config.env import ROOT, env
@@ -102,6 +103,12 @@ CALENDAR_BACKENDS: dict[str, str] = {
     **env.dict("CALENDAR_BACKENDS", default={}),
 }
 
+# Worker processes over all hosts: they divide among them what one Exchange may be asked at once.
+PROCESSES = env.int("PROCESSES", default=os.cpu_count() or 1)
+# Threads of a worker, and how many of them may wait for one Org's Exchange at a time.
+THREADS = env.int("THREADS", default=64)
+ORG_SHARE = env.float("ORG_SHARE", default=0.5)
+
 OAUTH2_PROVIDER_APPLICATION_MODEL = "orgs.Client"
 OAUTH2_PROVIDER = {
     "ACCESS_TOKEN_EXPIRE_SECONDS": 3600,
@@ -118,6 +125,8 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "drf_standardized_errors.handler.exception_handler",
     "UNAUTHENTICATED_USER": None,
+    # Reverse proxies in front, so that failed sign-ins are counted by the address of the caller.
+    "NUM_PROXIES": env.int("NUM_PROXIES", default=0),
 }
 
 SPECTACULAR_SETTINGS = {

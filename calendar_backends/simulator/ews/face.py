@@ -20,6 +20,7 @@ from calendar_backends.simulator.ews.soap import (
     fault_response,
     parse,
 )
+from calendar_backends.simulator.ews.zones import get_server_time_zones
 from calendar_backends.simulator.wire import Call, Request, Response
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ _OPERATIONS: dict[str, Callable[[Context], str]] = {
     "FindItem": find.find_item,
     "GetItem": find.get_item,
     "GetFolder": find.get_folder,
+    "GetServerTimeZones": get_server_time_zones,
 }
 
 

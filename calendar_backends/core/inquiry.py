@@ -1,0 +1,325 @@
+"""Asking about many mailboxes over any window, in time: split, isolate, ask again, lose nobody.
+
+Exchange takes so many mailboxes and so many days at a time, and one sick mailbox can make a whole request
+fail or hang. An Inquiry cuts the question into parts, asks them side by side, and cuts a part again when it
+fails as a whole, does not come back in good time, or has too many entries. What is still unknown at the
+deadline is an error; nothing is ever left out.
+"""
+
+import contextvars
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from calendar_backends.core.deadline import Deadline
+from calendar_backends.core.errors import (
+    CONFIGURATION,
+    FREE_BUSY_GENERATION_FAILED,
+    SERVER_BUSY,
+    TIMEOUT_EXPIRED,
+    TOO_MUCH_AT_ONCE,
+    CalendarError,
+)
+from calendar_backends.core.intervals import BusyTime, Interval, split
+
+Busy = list[BusyTime] | CalendarError
+#: One request: every mailbox over the window, until the deadline. May raise CalendarError.
+Ask = Callable[[Sequence[str], Interval, Deadline], Mapping[str, Busy]]
+
+#: A part that failed or hangs is cut into so many.
+CUT = 8
+#: Shares of the time there is at the start: how long a part is waited for before it is asked again in
+#: smaller ones, how long the first is still awaited meanwhile, and how long a smaller one is waited for.
+PATIENCE, LAST_WAIT, SMALL_PATIENCE = 0.2, 0.5, 0.125
+#: More requests than planned: enough to isolate a few mailboxes, not enough to storm a server that is down.
+SPARE_REQUESTS = 120
+#: The slots are what counts; this only has to be more.
+MOST_THREADS = 64
+#: A window with too many entries is halved down to this.
+SHORTEST_WINDOW = timedelta(hours=1)
+#: Seconds to wait where Exchange is busy and does not say for how long.
+BUSY_SECONDS = 1.0
+#: How often a free connection is looked for while others have them all, in seconds.
+_LOOK = 0.02
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may ask for, and what all requests of this process may have in flight."""
+
+    mailboxes: int
+    window: timedelta
+    slots: threading.BoundedSemaphore
+
+
+@dataclass(eq=False)
+class _Part:
+    """One request. ``patience``: seconds after its start when it is asked again in smaller parts."""
+
+    mailboxes: tuple[str, ...]
+    window: Interval
+    patience: float
+    longest: float
+    #: Asked alone before and did not answer: waits for as long as there is, once everything else is done.
+    patient: bool = False
+    tries: int = 1
+    not_before: float = 0.0
+    asked_again: bool = False
+    started: float = field(default=0.0, init=False)
+
+    @property
+    def again_at(self) -> float:
+        return self.started + self.patience if not self.asked_again else float("inf")
+
+
+class Inquiry:
+    """One question, asked once. Afterwards ``slow`` has the mailboxes that did not answer when asked alone,
+    and ``broken`` the error that says that nothing at all can be asked with these credentials."""
+
+    def __init__(self, ask: Ask, limits: Limits, deadline: Deadline, *, apart: Collection[str] = ()) -> None:
+        self._ask = ask
+        self._limits = limits
+        self._deadline = deadline
+        self._apart = frozenset(apart)
+        self._time = deadline.left()
+        self._spare = SPARE_REQUESTS
+        self._todo: deque[_Part] = deque()
+        self._patient: list[_Part] = []
+        self._suspects: list[tuple[_Part, CalendarError]] = []
+        self._answered = False
+        self._probed = False
+        self._asking: dict[Future[Mapping[str, Busy]], _Part] = {}
+        self._missing: dict[str, set[Interval]] = {}
+        self._entries: dict[str, list[BusyTime]] = {}
+        self._errors: dict[str, CalendarError] = {}
+        self.slow: set[str] = set()
+        self.broken: CalendarError | None = None
+
+    def run(self, mailboxes: Sequence[str], window: Interval) -> dict[str, Busy]:
+        """When each mailbox is busy, or why that is not known."""
+        pieces = split(window, self._limits.window)
+        self._spare += 2 * len(mailboxes)
+        self._missing = {mailbox: set(pieces) for mailbox in mailboxes}
+        self._entries = {mailbox: [] for mailbox in mailboxes}
+        self._todo.extend(part for piece in pieces for part in self._planned(mailboxes, piece))
+        pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="read")
+        try:
+            while self._missing and not self._deadline.over and self._goes_on():
+                self._start(pool)
+                self._collect()
+                self._ask_again()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+        return {mailbox: self._answer(mailbox) for mailbox in mailboxes}
+
+    def _goes_on(self) -> bool:
+        """Whether anything is under way, or there is something left to try."""
+        if not self._todo and all(part.patient for part in self._asking.values()):
+            self._isolate()
+            self._todo.extend(self._patient)
+            self._patient.clear()
+        return bool(self._todo or self._asking)
+
+    def _answer(self, mailbox: str) -> Busy:
+        if mailbox not in self._missing:
+            return self._errors.get(mailbox) or self._entries[mailbox]
+        return self._errors.get(mailbox) or CalendarError(TIMEOUT_EXPIRED, "no answer before the deadline")
+
+    def _planned(self, mailboxes: Sequence[str], piece: Interval) -> Iterator[_Part]:
+        """As few requests as Exchange allows; who was slow before is asked alone, and last."""
+        together = [mailbox for mailbox in mailboxes if mailbox.lower() not in self._apart]
+        for start in range(0, len(together), self._limits.mailboxes):
+            chunk = tuple(together[start : start + self._limits.mailboxes])
+            yield _Part(chunk, piece, PATIENCE * self._time, LAST_WAIT * self._time)
+        for mailbox in mailboxes:
+            if mailbox.lower() in self._apart:
+                yield self._small((mailbox,), piece)
+
+    def _small(self, mailboxes: tuple[str, ...], window: Interval) -> _Part:
+        patience = SMALL_PATIENCE * self._time
+        return _Part(mailboxes, window, patience, patience)
+
+    def _start(self, pool: ThreadPoolExecutor) -> None:
+        """Send what may be sent now and finds a free connection."""
+        now = time.monotonic()
+        for _ in range(len(self._todo)):
+            part = self._todo.popleft()
+            if not any(part.window in self._missing.get(mailbox, ()) for mailbox in part.mailboxes):
+                continue  # answered meanwhile
+            if part.not_before > now or not self._limits.slots.acquire(blocking=False):
+                self._todo.append(part)
+                continue
+            part.started = now
+            # In a copy of the context: the calls know their request's correlation id.
+            future = pool.submit(contextvars.copy_context().run, self._call, part)
+            future.add_done_callback(lambda _: self._limits.slots.release())
+            self._asking[future] = part
+
+    def _call(self, part: _Part) -> Mapping[str, Busy]:
+        return self._ask(part.mailboxes, part.window, self._deadline.within(part.longest))
+
+    def _collect(self) -> None:
+        """Wait until something happens, and take what has come back."""
+        if not self._asking:
+            time.sleep(min(self._pause(), self._deadline.left()))
+            return
+        done, _ = wait(self._asking, timeout=self._pause(), return_when=FIRST_COMPLETED)
+        for future in done:
+            part = self._asking.pop(future)
+            try:
+                answer = future.result()
+            except CalendarError as error:
+                self._failed(part, error)
+            else:
+                self._take(part, answer)
+
+    def _pause(self) -> float:
+        """Seconds until there is something to do by ourselves."""
+        now = time.monotonic()
+        moments = [part.again_at for part in self._asking.values()]
+        moments += [max(part.not_before, now + _LOOK) for part in self._todo]
+        return max(0.0, min([self._deadline.at, *moments]) - now)
+
+    def _ask_again(self) -> None:
+        """Ask in smaller parts for whom a part has kept us waiting; the first is still awaited."""
+        now = time.monotonic()
+        for part in list(self._asking.values()):
+            if part.again_at <= now:
+                part.asked_again = True
+                if len(part.mailboxes) > 1:
+                    self._cut(part)
+
+    def _take(self, part: _Part, answer: Mapping[str, Busy]) -> None:
+        self._answered = True
+        left_out = CalendarError(FREE_BUSY_GENERATION_FAILED, "left out of the answer")
+        for mailbox in part.mailboxes:
+            busy = answer.get(mailbox, left_out)
+            if part.window not in self._missing.get(mailbox, ()):
+                continue  # another part was faster
+            if not isinstance(busy, CalendarError):
+                self._entries[mailbox] += busy
+                self._settle(mailbox, part.window)
+            elif not (busy.code in TOO_MUCH_AT_ONCE and self._halve((mailbox,), part)):
+                self._give_up(mailbox, busy)
+
+    def _settle(self, mailbox: str, window: Interval) -> None:
+        self._missing[mailbox].remove(window)
+        if not self._missing[mailbox]:
+            del self._missing[mailbox]
+            self._errors.pop(mailbox, None)
+
+    def _give_up(self, mailbox: str, error: CalendarError) -> None:
+        self._missing.pop(mailbox, None)
+        self._errors[mailbox] = error
+
+    def _failed(self, part: _Part, error: CalendarError) -> None:
+        """The request as a whole came to nothing."""
+        if error.code == TIMEOUT_EXPIRED:
+            self._timed_out(part, error)
+        elif self._shorten(part, error) or self._repeat(part, error):
+            return
+        elif error.isolable and len(part.mailboxes) > 1:
+            self._suspects.append((part, error))
+        else:
+            self._give_up_all(part, error)
+
+    def _isolate(self) -> None:
+        """Cut the parts that failed as a whole, so that one mailbox's fault becomes its own.
+
+        Where nothing has been answered at all, one of them is tried first: a server that fails for
+        everybody is not asked for everybody one by one.
+        """
+        worth_it = self._answered or not self._probed
+        self._probed = self._probed or bool(self._suspects)
+        suspects = self._suspects if self._answered else self._suspects[:1]
+        rest = self._suspects[len(suspects) :]
+        self._suspects = []
+        for part, error in suspects:
+            if not (worth_it and self._cut(part)):
+                self._give_up_all(part, error)
+        if worth_it and self._todo:
+            self._suspects = rest
+        else:
+            for part, error in rest:
+                self._give_up_all(part, error)
+
+    def _timed_out(self, part: _Part, error: CalendarError) -> None:
+        """Smaller parts are on their way already; someone who was asked alone may be slow, and waits on."""
+        if len(part.mailboxes) == 1 and self._unanswered(part):
+            self.slow.add(part.mailboxes[0].lower())
+            self._errors[part.mailboxes[0]] = error
+            if not part.patient:
+                again = _Part(part.mailboxes, part.window, self._time, self._time, patient=True)
+                self._patient.append(again)
+        elif not part.asked_again and not self._cut(part):
+            self._give_up_all(part, error)
+
+    def _shorten(self, part: _Part, error: CalendarError) -> bool:
+        return error.code in TOO_MUCH_AT_ONCE and self._halve(part.mailboxes, part)
+
+    def _repeat(self, part: _Part, error: CalendarError) -> bool:
+        """Ask the same again, if that can help and there is time: never before Exchange said."""
+        if error.code == SERVER_BUSY:
+            pause = BUSY_SECONDS if error.retry_after is None else error.retry_after
+        elif error.code in CONFIGURATION or error.passing:
+            pause = 0.0  # Exchange also says 401 when it is busy, and closes connections that were idle
+        else:
+            return False
+        if part.tries > 1 or pause >= self._deadline.left() or not self._spend():
+            return False
+        part.tries += 1
+        part.not_before = time.monotonic() + pause
+        self._todo.append(part)
+        for mailbox in part.mailboxes:
+            self._errors[mailbox] = error
+        return True
+
+    def _give_up_all(self, part: _Part, error: CalendarError) -> None:
+        if error.code in CONFIGURATION:
+            self.broken = error
+        for mailbox in self._unanswered(part):
+            self._errors[mailbox] = error
+            if not self._asked_elsewhere(part, mailbox):
+                self._give_up(mailbox, error)
+
+    def _asked_elsewhere(self, part: _Part, mailbox: str) -> bool:
+        others = (*self._asking.values(), *self._todo)
+        return any(
+            other is not part and other.window == part.window and mailbox in other.mailboxes
+            for other in others
+        )
+
+    def _cut(self, part: _Part) -> bool:
+        """Ask for the unanswered of a part in smaller ones. False where that cannot be done."""
+        left = self._unanswered(part)
+        size = -(-len(left) // CUT) if len(part.mailboxes) > CUT else 1
+        parts = [tuple(left[start : start + size]) for start in range(0, len(left), size)]
+        if len(part.mailboxes) == 1 or not self._spend(len(parts)):
+            return False
+        self._todo.extend(self._small(mailboxes, part.window) for mailboxes in parts)
+        return True
+
+    def _halve(self, mailboxes: Sequence[str], part: _Part) -> bool:
+        """Ask for half the window at a time. False where it is short enough."""
+        length = part.window.end - part.window.start
+        if length <= SHORTEST_WINDOW or not self._spend(2):
+            return False
+        halves = split(part.window, length / 2)
+        waiting = tuple(mailbox for mailbox in mailboxes if part.window in self._missing.get(mailbox, ()))
+        for mailbox in waiting:
+            self._missing[mailbox] = (self._missing[mailbox] - {part.window}) | set(halves)
+        self._todo.extend(_Part(waiting, half, part.patience, part.longest) for half in halves)
+        return True
+
+    def _unanswered(self, part: _Part) -> list[str]:
+        return [mailbox for mailbox in part.mailboxes if part.window in self._missing.get(mailbox, ())]
+
+    def _spend(self, requests: int = 1) -> bool:
+        if self._spare < requests:
+            return False
+        self._spare -= requests
+        return True
