@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from io import StringIO
 from typing import Any
 
+import hypothesis
 import pytest
 from django.core.management import call_command
 from rest_framework.test import APIClient
@@ -14,6 +15,10 @@ from calendar_backends import registry
 from calendar_backends.simulator import Simulator, World
 from calendar_backends.simulator.world import Item
 from orgs.models import Org, Person
+
+# A slow machine is no failure.
+hypothesis.settings.register_profile("default", deadline=None)
+hypothesis.settings.load_profile("default")
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost", "0.0.0.0", "", None)  # noqa: S104  names of this machine
 TENANT_ID = "11111111-2222-3333-4444-555555555555"

@@ -3,7 +3,7 @@
 https://learn.microsoft.com/exchange/client-developer/web-service-reference/getuseravailability-operation
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from datetime import UTC as UTC_ZONE
 from datetime import datetime, time, timedelta
@@ -45,8 +45,18 @@ _LISTED: Final = frozenset({"FreeBusy", "FreeBusyMerged", "Detailed", "DetailedM
 _SHORTEST_WINDOW: Final = timedelta(minutes=6)
 _ANYBODY: Final = MailboxData(email="anybody", attendee_type="Required", exclude_conflicts=False)
 _ENTRIES: Final = f"{SOAP}Body/{M}GetUserAvailabilityResponse/{M}FreeBusyResponseArray/{M}FreeBusyResponse"
-_EVENTS: Final = f"{T}CalendarEventArray/{T}CalendarEvent"
-_BUSY_TYPE, _START, _END = f"{T}BusyType", f"{T}StartTime", f"{T}EndTime"
+
+
+def _of_events(path: str) -> Callable[[etree._Element], Any]:
+    """A question to a FreeBusyView, answered by libxml2 at once: an object per field takes longer."""
+    events = "t:CalendarEventArray/t:CalendarEvent"
+    return etree.XPath(path.format(events), namespaces={"t": T.strip("{}")}, smart_strings=False)
+
+
+_starts = _of_events("{}/t:StartTime/text()")
+_ends = _of_events("{}/t:EndTime/text()")
+_busy_types = _of_events("{}/t:BusyType/text()")
+_count = _of_events("count({})")
 _FIRST_SUNDAY: Final = {"bias": 0, "time": time(0), "occurrence": 1, "weekday": "Sunday"}
 #: UTC. Some servers refuse a zone without both transitions (github.com/ecederstrand/exchangelib/issues/488).
 _UTC_ZONE: Final = TimeZone(
@@ -106,25 +116,25 @@ def _entries(view: etree._Element | None) -> Answer:
     shown = None if view is None else view.findtext(f"{T}FreeBusyViewType")
     if view is None or shown not in _LISTED:
         return CalendarError(FREE_BUSY_GENERATION_FAILED, f"free/busy view: {shown}")
+    starts, ends, statuses = _starts(view), _ends(view), _busy_types(view)
+    if not len(starts) == len(ends) == len(statuses) == _count(view):
+        return CalendarError(FREE_BUSY_GENERATION_FAILED, "an entry without start, end or status")
     try:
-        return [_busy_time(event) for event in view.iterfind(_EVENTS)]
+        return [_busy_time(*event) for event in zip(starts, ends, statuses, strict=True)]
     except ValueError as error:
         return CalendarError(FREE_BUSY_GENERATION_FAILED, f"an entry that says nothing: {error}")
 
 
-def _busy_time(event: etree._Element) -> BusyTime:
+def _busy_time(start: str, end: str, status: str) -> BusyTime:
     """Raises ValueError for an entry from which it does not follow when somebody is busy."""
-    said = {field.tag: field.text for field in event}  # findtext for each is four times as slow
-    status = said.get(_BUSY_TYPE)
-    if status is None or status == "NoData":
-        raise ValueError(f"BusyType {status}")
-    when = Interval(_moment(said.get(_START)), _moment(said.get(_END)))
-    return BusyTime(when, STATUS.get(status, "unknown"))
+    if status == "NoData":
+        raise ValueError("BusyType NoData")
+    return BusyTime(Interval(_moment(start), _moment(end)), STATUS.get(status, "unknown"))
 
 
-def _moment(text: str | None) -> datetime:
+def _moment(text: str) -> datetime:
     """Servers answer with Z, with an offset, or with neither, which is the zone that was asked in: UTC."""
-    if text is None or text[10:11] != "T":
+    if text[10:11] != "T":
         raise ValueError("a time that cannot be read")
     moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC_ZONE)

@@ -39,8 +39,8 @@ class Anchors:
     def hold(self, chunk: Sequence[str], tried: Collection[str], deadline: Deadline) -> Iterator[str | None]:
         """A mailbox to go through, with room for one more call; None when all were ``tried`` (lower case).
 
-        Raises CalendarError: ErrorTimeoutExpired where none gets free in time, ErrorServerBusy where all
-        that are left are throttled.
+        Raises CalendarError: ErrorTimeoutExpired where none gets free in time, ErrorServerBusy where those
+        that may work are throttled.
         """
         anchor = self._take(chunk, tried, deadline)
         try:
@@ -86,11 +86,13 @@ class Anchors:
             return None
 
     def _unthrottled(self, candidates: Sequence[str]) -> list[str]:
-        """Those that may be used now. Raises CalendarError ErrorServerBusy where there are only others."""
+        """Those that may be used now. Raises CalendarError ErrorServerBusy where the others are all bad."""
         pauses = [self._throttles.left(anchor.lower()) for anchor in candidates]
-        if candidates and all(pauses):
-            raise CalendarError(SERVER_BUSY, "every anchor mailbox is throttled", retry_after=min(pauses))
-        return [anchor for anchor, pause in zip(candidates, pauses, strict=True) if not pause]
+        free = [anchor for anchor, pause in zip(candidates, pauses, strict=True) if not pause]
+        if any(pauses) and all(map(self._is_bad, free)):
+            detail = "every anchor mailbox that may work is throttled"
+            raise CalendarError(SERVER_BUSY, detail, retry_after=min(filter(None, pauses)))
+        return free
 
     def _give_back(self, anchor: str) -> None:
         with self._freed:
@@ -101,7 +103,7 @@ class Anchors:
 
     def _candidates(self, chunk: Sequence[str], tried: Collection[str]) -> list[str]:
         """The configured one alone while it works, else the known good ones, the chunk, and bad ones last."""
-        if self._configured and not self._is_bad(self._configured):
+        if self._configured and not self._is_bad(self._configured) and not self._paused(self._configured):
             candidates = [self._configured]
         else:
             rest = sorted([*chunk, *filter(None, [self._configured])], key=self._is_bad)

@@ -36,10 +36,7 @@ EWS_KINDS = frozenset(
         "version_fault",  # code: a fault about the schema version, with a ServerVersionInfo header
         "cas_error",  # code: an X-CasErrorCode header and no SOAP
         "ews_disabled",  # HTTP 403
-        "view_none",  # FreeBusyViewType None
-        "merged_only",  # FreeBusyViewType MergedOnly: digits and no events
         "no_data",  # one event of BusyType NoData over the whole window
-        "time_format",  # format: naive, z, offset, fraction or garbage
         "availability_code",  # code, message: one mailbox's error in an availability answer
     }
 )
@@ -47,6 +44,9 @@ BOTH_FACES_KINDS = frozenset(
     {
         "entry_missing",  # one mailbox is left out of an availability answer
         "unknown_status",  # value: a free/busy status that no client knows
+        "view_none",  # nothing is shown, and no error (EWS: FreeBusyViewType None)
+        "merged_only",  # digits and no events (EWS: FreeBusyViewType MergedOnly)
+        "time_format",  # format of the times: naive, z, offset, fraction or garbage
     }
 )
 GRAPH_KINDS = frozenset(

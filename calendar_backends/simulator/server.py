@@ -6,10 +6,11 @@ The server counts and records every request, applies the transport faults and on
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from calendar_backends.simulator import control, ews, graph, mishaps
 from calendar_backends.simulator.faults import TRANSPORT_KINDS, FaultBook
@@ -27,7 +28,10 @@ _WITHOUT_LATENCY = frozenset({"token", "graph.$batch"})
 
 @dataclass
 class Seen:
-    """One request as it arrived. Header names are lower case; `status` is 0 if no answer was given."""
+    """One request as it arrived. Header names are lower case; `status` is 0 if no answer was given.
+
+    `at` is the moment of its arrival on the monotonic clock.
+    """
 
     face: str
     operation: str
@@ -36,6 +40,7 @@ class Seen:
     mailbox: str | None
     body: bytes
     status: int = 0
+    at: float = field(default_factory=time.monotonic)
 
 
 class Simulator:

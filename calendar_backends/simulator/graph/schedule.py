@@ -12,7 +12,7 @@ from calendar_backends.simulator.faults import Fault
 from calendar_backends.simulator.graph import access
 from calendar_backends.simulator.graph.answers import GraphError, json_response
 from calendar_backends.simulator.graph.invocation import Invocation
-from calendar_backends.simulator.graph.times import parse_date_time_time_zone, seven_digits, zone
+from calendar_backends.simulator.graph.times import in_style, parse_date_time_time_zone, seven_digits, zone
 from calendar_backends.simulator.wire import Response
 from calendar_backends.simulator.world import Item, Mailbox
 
@@ -22,7 +22,16 @@ MAX_WINDOW = timedelta(days=62)
 MAX_ITEMS = 1000
 _INTERVALS = range(5, 1441)
 _SCHEDULE_KINDS = frozenset(
-    {"schedule_error", "entry_missing", "unknown_status", "capital_status", "windows_zone"}
+    {
+        "schedule_error",
+        "entry_missing",
+        "unknown_status",
+        "capital_status",
+        "windows_zone",
+        "view_none",
+        "merged_only",
+        "time_format",
+    }
 )
 _WINDOWS_ZONE = "W. Europe Standard Time"
 _JSON = {False: "false", True: "true"}
@@ -130,9 +139,11 @@ def _information(schedule: str, mailbox: Mailbox, query: _Query, look: _Look) ->
     items = mailbox.busy(query.start, query.end)
     if len(items) > MAX_ITEMS:
         return _error(schedule, *_TOO_MANY)
+    view = "" if look.kind == "view_none" else _view(items, query)
+    shown = [] if look.kind in ("view_none", "merged_only") else items
     return (
-        f'{{"scheduleId":{quoted(schedule)},"availabilityView":"{_view(items, query)}",'
-        f'"scheduleItems":[{",".join(look.item(item) for item in items)}],"workingHours":{_WORKING_HOURS}}}'
+        f'{{"scheduleId":{quoted(schedule)},"availabilityView":"{view}",'
+        f'"scheduleItems":[{",".join(look.item(item) for item in shown)}],"workingHours":{_WORKING_HOURS}}}'
     )
 
 
@@ -164,6 +175,10 @@ class _Look:
         name = _WINDOWS_ZONE if windows else invocation.time_zone_name
         return cls(zone(name), quoted(name), access.may_see_details(invocation.grant), fault)
 
+    @property
+    def kind(self) -> str:
+        return self.fault.kind if self.fault else ""
+
     def item(self, item: Item) -> str:
         details = ""
         if self.details and not item.is_private:
@@ -172,9 +187,14 @@ class _Look:
             f'{{"isPrivate":{_JSON[item.is_private]},"status":{quoted(self._status(item))},{details}'
             f'"isMeeting":{_JSON[item.is_meeting]},"isRecurring":false,"isException":false,'
             f'"isReminderSet":{_JSON[item.reminder]},'
-            f'"start":{{"dateTime":"{seven_digits(item.start, self.zone)}","timeZone":{self.zone_json}}},'
-            f'"end":{{"dateTime":"{seven_digits(item.end, self.zone)}","timeZone":{self.zone_json}}}}}'
+            f'"start":{{"dateTime":"{self._time(item.start)}","timeZone":{self.zone_json}}},'
+            f'"end":{{"dateTime":"{self._time(item.end)}","timeZone":{self.zone_json}}}}}'
         )
+
+    def _time(self, moment: datetime) -> str:
+        if self.fault is None or self.fault.kind != "time_format":
+            return seven_digits(moment, self.zone)
+        return in_style(moment, self.fault.get("format", "z"))
 
     def _status(self, item: Item) -> str:
         if self.fault is None:

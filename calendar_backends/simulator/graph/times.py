@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -76,6 +76,18 @@ def seven_digits(moment: datetime, local: tzinfo = UTC) -> str:
     text = moment.isoformat() if local is UTC else moment.astimezone(local).isoformat()
     seconds, dot, fraction = text[:19], text[19:20], text[20:26]
     return f"{seconds}.{fraction}0" if dot == "." else f"{seconds}.0000000"
+
+
+def in_style(moment: datetime, style: str) -> str:
+    """A UTC time as Graph does not print it, but another server in its place might."""
+    styles = {
+        "naive": moment.strftime("%Y-%m-%dT%H:%M:%S"),
+        "z": moment.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "offset": moment.astimezone(timezone(timedelta(hours=2))).isoformat(timespec="seconds"),
+        "fraction": moment.strftime("%Y-%m-%dT%H:%M:%S.123"),
+        "garbage": "tomorrow-ish",
+    }
+    return styles[style]
 
 
 def _not_a_time(text: str) -> GraphError:
