@@ -29,8 +29,34 @@ for model in (Client, AccessToken, get_grant_model(), get_id_token_model(), get_
     admin.site.unregister(model)
 
 
+class OptionsAdmin(admin.ModelAdmin):
+    """Pages of rows that have driver options. The form is an OptionsForm."""
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        if obj is None or self.has_change_permission(request, obj):
+            context["options_fieldsets"] = self._options_fieldsets(context["adminform"].form)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def _options_fieldsets(self, form: Any) -> AdminForm | None:
+        """The driver's own form, as one more group of fields below the row's."""
+        page = form.options_page
+        if page is None:
+            return None
+        title = f"{page.title}: {registry.load(form.chosen_backend).label}"
+        fieldset = {"fields": [*page.form.fields], "description": page.note}
+        return AdminForm(page.form, [(title, fieldset)], {}, model_admin=self)
+
+
 @admin.register(Org)
-class OrgAdmin(admin.ModelAdmin):
+class OrgAdmin(OptionsAdmin):
     form = OrgForm
     fields = OrgForm.Meta.fields
     list_display = ("name", "slug", "backend", "active", "people")
@@ -49,27 +75,6 @@ class OrgAdmin(admin.ModelAdmin):
     def people(self, org: Any) -> int:
         return int(org.people_count)
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Org | None = None,
-    ) -> HttpResponse:
-        if obj is None or self.has_change_permission(request, obj):
-            context["options_fieldsets"] = self._options_fieldsets(context["adminform"].form)
-        return super().render_change_form(request, context, add, change, form_url, obj)
-
-    def _options_fieldsets(self, form: Any) -> AdminForm | None:
-        """The driver's own form, as one more group of fields below the Org's."""
-        if form.options_page is None:
-            return None
-        options = form.options_page.form
-        fieldsets = [(f"Options: {registry.load(form.chosen_backend).label}", {"fields": [*options.fields]})]
-        return AdminForm(options, fieldsets, {}, model_admin=self)
-
     @admin.action(description="Test the connection", permissions=["change"])
     def test_connection(self, request: HttpRequest, queryset: QuerySet[Org]) -> None:
         for org in queryset:
@@ -84,7 +89,7 @@ class OrgAdmin(admin.ModelAdmin):
 
 
 @admin.register(Person)
-class PersonAdmin(admin.ModelAdmin):
+class PersonAdmin(OptionsAdmin):
     form = PersonForm
     list_display = ("email", "org", "salesforce_user_id", "rights", "active")
     list_filter = ("active", "org")

@@ -13,6 +13,7 @@ from calendar_backends import registry
 from calendar_backends.base import CalendarBackend
 from calendar_backends.core.intervals import DEFAULT_BLOCKING
 from orgs.fields import EncryptedJSONField
+from orgs.options import replaced
 from orgs.validators import (
     validate_rights,
     validate_salesforce_user_id,
@@ -81,9 +82,14 @@ class Org(models.Model):
     def __str__(self) -> str:
         return self.name
 
-    def calendar(self) -> CalendarBackend:
-        """The driver with this Org's options. Raises registry.UnknownBackend where it is not installed."""
-        return registry.connect(self.backend, self.options)
+    def calendar(self, person: "Person | None" = None) -> CalendarBackend:
+        """The driver with this Org's options, and with those that ``person`` has of its own in their place.
+
+        Raises registry.UnknownBackend where the driver is not installed.
+        """
+        own = person.options if person else {}
+        options = replaced(self.backend, self.options, own) if own else self.options
+        return registry.connect(self.backend, options)
 
 
 class Person(models.Model):
@@ -103,6 +109,8 @@ class Person(models.Model):
     )
     rights = models.JSONField(default=list, blank=True, validators=[validate_rights])
     active = models.BooleanField(default=True, help_text="If not, this person's tokens are refused at once.")
+    #: For Read by this person: driver options in the place of the Org's; for EWS, username and password.
+    options = EncryptedJSONField(default=dict)
     created = models.DateTimeField(auto_now_add=True)
     modified = models.DateTimeField(auto_now=True)
 

@@ -1,4 +1,4 @@
-"""An Org's driver options: the driver's own form, filled from what is stored."""
+"""Driver options of an Org, and of a Person in their place: the driver's own form, and what is stored."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -25,3 +25,27 @@ def completed(options: type[forms.Form], *sources: Mapping[str, Any]) -> dict[st
     for source in sources:
         values |= {name: value for name, value in source.items() if name in options.base_fields}
     return values
+
+
+def given(options: type[forms.Form], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that the form knows and that are not empty."""
+    return {name: value for name, value in values.items() if name in options.base_fields and value != ""}
+
+
+def without_secrets(options: type[forms.Form], values: Mapping[str, Any]) -> dict[str, Any]:
+    """The Org's options as they stand beneath a Person's own: the Org's secrets are empty.
+
+    So the service account's password is never sent for another user name, nor to another address.
+    """
+    return {**values, **dict.fromkeys(secret_names(options), "")}
+
+
+def replaced(backend: str, org_options: Mapping[str, Any], own: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The Org's options with a Person's own in the place of those of the same name.
+
+    A Person may still have options of a driver that the Org had before; those that the present one does
+    not know are left out. Raises as options_class does.
+    """
+    options = options_class(backend)
+    known = given(options, own)
+    return {**without_secrets(options, org_options), **known} if known else org_options

@@ -71,7 +71,7 @@ def _ask(
             if not free:
                 error = CalendarError(SERVER_BUSY, "too many calls are waiting for this Org's Exchange")
                 return dict.fromkeys(mailboxes, error)
-            return _ask_exchange(person.org.calendar(), mailboxes, window, deadline)
+            return _ask_exchange(person.org.calendar(person), mailboxes, window, deadline)
     except Exception:  # a bug must not become "free", nor stop every booking of the Org
         logger.exception("the driver failed")
         return dict.fromkeys(mailboxes, CalendarError(INTERNAL_SERVER_ERROR))

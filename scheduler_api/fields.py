@@ -28,12 +28,12 @@ class UtcTimeField(serializers.DateTimeField):
         self.fail("invalid", given=f'"{value[:40]}"' if isinstance(value, str) else type(value).__name__)
 
     def to_representation(self, value: datetime) -> str:
-        return utc_text(value)
+        return utc_text(value.astimezone(UTC))
 
 
 def utc_text(moment: datetime) -> str:
-    """An aware time as YYYY-MM-DDThh:mm:ssZ; fractions are cut off. strftime takes ten times as long."""
-    return f"{moment.astimezone(UTC).isoformat()[:19]}Z"
+    """A time in UTC as YYYY-MM-DDThh:mm:ssZ; fractions are cut off. strftime takes ten times as long."""
+    return moment.isoformat()[:19] + "Z"
 
 
 def _parse(match: re.Match[str]) -> datetime:

@@ -134,6 +134,8 @@ def _busy_time(start: str, end: str, status: str) -> BusyTime:
 
 def _moment(text: str) -> datetime:
     """Servers answer with Z, with an offset, or with neither, which is the zone that was asked in: UTC."""
+    if len(text) == 19:
+        text += "+00:00"
     if text[10:11] != "T":
         raise ValueError("a time that cannot be read")
     moment = datetime.fromisoformat(text)

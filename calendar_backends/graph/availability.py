@@ -28,7 +28,10 @@ SHORTEST_INTERVAL, LONGEST_INTERVAL = 5, 1440
 #: "tzone://Microsoft/Utc" is how items made by some of Microsoft's own services spell it.
 UTC_NAMES = frozenset({"utc", "tzone://microsoft/utc"})
 
-_STATUSES = {status.lower(): status for status in STATUSES}
+#: Of a time as Graph writes it: 2030-05-06T12:00:00.0000000, always without a zone.
+GRAPHS_LENGTH = 27
+
+_STATUSES = {status.lower(): status for status in STATUSES} | {status: status for status in STATUSES}
 
 Busy = list[BusyTime] | CalendarError
 
@@ -51,6 +54,7 @@ class Availability:
     def _ask(self, chunk: tuple[str, ...], window: Interval, deadline: Deadline) -> dict[str, Busy]:
         """One call; one more for each anchor that turns out to be bad, which is not blamed on the others."""
         failed: dict[str, CalendarError] = {}
+        throttled = 0
         while True:
             with self._anchors.hold(chunk, failed, deadline) as anchor:
                 if anchor is None:
@@ -58,29 +62,24 @@ class Availability:
                 answer = self._client.call(schedule_request(anchor, chunk, window), deadline)
             if answer.status == 200:
                 self._anchors.worked(anchor)
-                return read_schedules(chunk, window, answer)
-            failed[anchor.lower()] = error = error_of(answer)
+                return read_schedules(chunk, answer)
+            error = error_of(answer)
             if error.code == SERVER_BUSY:
                 self._anchors.throttled(anchor, error)
+                throttled += 1
             elif _blames_anchor(answer, error):
                 self._anchors.failed(anchor)
-            if not self._another_may_do(answer, error, failed):
+                failed[anchor.lower()] = error
+            else:
+                raise error
+            # A mailbox has a budget of its own; where a second one is throttled as well, it is the app's.
+            if throttled > 1 or self._app_is_refused(failed):
                 raise error
 
-    def _another_may_do(
-        self, answer: Answer, error: CalendarError, failed: Mapping[str, CalendarError]
-    ) -> bool:
-        """Whether a call through another mailbox may go better.
-
-        A throttled mailbox has a budget of its own, but where a second one is throttled as well it is the
-        app's. Where three are refused and none ever worked, it is the app that is.
-        """
-        alike = sum(other.code == error.code for other in failed.values())
-        if error.code == SERVER_BUSY:
-            return alike < 2
-        if error.code == ACCESS_DENIED and not self._anchors.any_good and alike >= 3:
-            return False
-        return _blames_anchor(answer, error)
+    def _app_is_refused(self, failed: Mapping[str, CalendarError]) -> bool:
+        """Whether it is not the mailboxes: three refused, and none ever worked."""
+        refused = sum(error.code == ACCESS_DENIED for error in failed.values())
+        return refused > 2 and not self._anchors.any_good
 
 
 def schedule_request(anchor: str, chunk: Sequence[str], window: Interval) -> Request:
@@ -96,12 +95,12 @@ def schedule_request(anchor: str, chunk: Sequence[str], window: Interval) -> Req
     return Request("getSchedule", "POST", path, body, prefer='outlook.timezone="UTC"')
 
 
-def read_schedules(chunk: Sequence[str], window: Interval, answer: Answer) -> dict[str, Busy]:
+def read_schedules(chunk: Sequence[str], answer: Answer) -> dict[str, Busy]:
     """What a 200 says about each of ``chunk``. Raises CalendarError where it is no getSchedule answer."""
     entries = answer.content.get("value")
     if not isinstance(entries, list):
         raise unusable(answer)
-    found = {mailbox: _busy(entry, window) for mailbox, entry in _matched(chunk, entries)}
+    found = {mailbox: _busy(entry) for mailbox, entry in _matched(chunk, entries)}
     missing = CalendarError(FREE_BUSY_GENERATION_FAILED, "left out of the answer")
     return {mailbox: found.get(mailbox, missing) for mailbox in chunk}
 
@@ -143,7 +142,7 @@ def _matched(chunk: Sequence[str], entries: Sequence[Any]) -> Iterator[tuple[str
             yield mailbox, entry
 
 
-def _busy(entry: Mapping[str, Any], window: Interval) -> Busy:
+def _busy(entry: Mapping[str, Any]) -> Busy:
     if error := entry.get("error"):
         return schedule_error(error if isinstance(error, dict) else {})
     items = entry.get("scheduleItems")
@@ -152,7 +151,7 @@ def _busy(entry: Mapping[str, Any], window: Interval) -> Busy:
     if not isinstance(items, list) or not (items or _is_free(entry.get("availabilityView"))):
         return CalendarError(FREE_BUSY_GENERATION_FAILED, "no schedule items")
     try:
-        return [busy for busy in map(_entry, items) if _touches(busy.when, window)]
+        return list(map(_entry, items))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         logger.warning("a schedule item cannot be read: %s", error)
         return CalendarError(FREE_BUSY_GENERATION_FAILED, "unreadable schedule item")
@@ -164,17 +163,17 @@ def _is_free(view: Any) -> bool:
 
 def _entry(item: Mapping[str, Any]) -> BusyTime:
     """One scheduleItem. Raises ValueError and the like where its shape is another."""
-    when = Interval(_moment(item["start"]), _moment(item["end"]))
-    return BusyTime(when, _STATUSES.get(item["status"].lower(), "unknown"))
+    said = item["status"]
+    status = _STATUSES.get(said) or _STATUSES.get(said.lower(), "unknown")
+    return BusyTime(Interval(_moment(item["start"]), _moment(item["end"])), status)
 
 
 def _moment(value: Mapping[str, Any]) -> datetime:
     """A dateTimeTimeZone. UTC was asked for, so another zone is a misunderstanding and not converted."""
-    if value["timeZone"].lower() not in UTC_NAMES:
-        raise ValueError(f"the time zone is {value['timeZone'][:80]!r} and not UTC")
-    moment = datetime.fromisoformat(value["dateTime"])
+    zone, text = value["timeZone"], value["dateTime"]
+    if zone != "UTC" and zone.lower() not in UTC_NAMES:
+        raise ValueError(f"the time zone is {zone[:80]!r} and not UTC")
+    if len(text) == GRAPHS_LENGTH:
+        return datetime.fromisoformat(f"{text}+00:00")
+    moment = datetime.fromisoformat(text)
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-def _touches(when: Interval, window: Interval) -> bool:
-    return when.start < window.end and when.end >= window.start

@@ -77,7 +77,7 @@ def _read(client: GraphClient, anchor: str, mailbox: str, deadline: Deadline) ->
     answer = client.call(schedule_request(anchor, [mailbox], window), deadline)
     if answer.status != 200:
         raise error_of(answer)
-    busy = read_schedules([mailbox], window, answer)[mailbox]
+    busy = read_schedules([mailbox], answer)[mailbox]
     if isinstance(busy, CalendarError):
         raise busy
 

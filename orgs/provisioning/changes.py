@@ -36,10 +36,10 @@ def _both_empty(old: Any, new: Any) -> bool:
 
 
 def _line(name: str, old: Mapping[str, Any], new: Mapping[str, Any], hidden: bool) -> str:
-    if hidden:
-        return f"{name}: changed" if old.get(name) else f"{name}: set"
     if name not in new:
         return f"{name}: removed"
+    if hidden:
+        return f"{name}: changed" if old.get(name) else f"{name}: set"
     value = json.dumps(new[name], ensure_ascii=False)
     return (
         f"{name}: {json.dumps(old[name], ensure_ascii=False)} -> {value}"

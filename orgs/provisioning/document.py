@@ -27,7 +27,8 @@ USER = {
     "active": "boolean",
 }
 CLIENT = {"client_id": "string", "client_secret": "string", "acts_as": "string", "active": "boolean"}
-_TABLES = {"options", "user", "client"}
+#: The tables within each of them.
+_TABLES = {"org": {"options", "user", "client"}, "user": {"options"}, "client": set[str]()}
 
 _IS: dict[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
@@ -49,19 +50,19 @@ class ProvisioningError(Exception):
 class Entry:
     """One org, user or client: its place in the file, its slug, address or id, and its fields.
 
-    ``given`` names all fields that the file gives, ``values`` holds those that could be read.
+    ``given`` names all fields that the file gives, ``values`` holds those that could be read. An option
+    is None where its value could not be read, which has been reported; a client has no options.
     """
 
     place: str
     key: str
     given: frozenset[str]
     values: Mapping[str, Any]
+    options: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class OrgEntry(Entry):
-    #: None for an option whose value could not be read, which has been reported.
-    options: Mapping[str, Any]
     users: list[Entry]
     clients: list[Entry]
 
@@ -82,11 +83,7 @@ class Document:
 
     def _org(self, table: dict[str, Any], place: str) -> OrgEntry:
         place = _named(place, table, "slug")
-        self._refuse_unknown(table, {*ORG, *_TABLES}, place)
-        options = table.get("options", {})
-        if not isinstance(options, dict):
-            self.problems.append(f"{place} . options: a table is expected.")
-            options = {}
+        self._refuse_unknown(table, {*ORG, *_TABLES["org"]}, place)
         users = self._entries(table, "user", USER, "email", place)
         self._refuse_repeated("email", users, str.casefold)
         return OrgEntry(
@@ -94,10 +91,17 @@ class Document:
             key=self._key(table, "slug", place),
             given=frozenset(table),
             values=self._values(table, ORG, place),
-            options={name: self._option(v, f"{place} . options.{name}") for name, v in options.items()},
+            options=self._options(table, place),
             users=users,
             clients=self._entries(table, "client", CLIENT, "client_id", place),
         )
+
+    def _options(self, table: dict[str, Any], place: str) -> dict[str, Any]:
+        options = table.get("options", {})
+        if not isinstance(options, dict):
+            self.problems.append(f"{place} . options: a table is expected.")
+            return {}
+        return {name: self._option(value, f"{place} . options.{name}") for name, value in options.items()}
 
     def _option(self, value: Any, place: str) -> Any:
         value = self._resolved(value, place)
@@ -112,9 +116,9 @@ class Document:
         entries = []
         for at, row in self._tables(table, name, f"{place} . "):
             here = _named(at, row, key)
-            self._refuse_unknown(row, set(known), here)
+            self._refuse_unknown(row, {*known, *_TABLES[name]}, here)
             found = self._key(row, key, here), frozenset(row), self._values(row, known, here)
-            entries.append(Entry(here, *found))
+            entries.append(Entry(here, *found, self._options(row, here)))
         return [entry for entry in entries if entry.key]
 
     def _tables(self, table: dict[str, Any], name: str, prefix: str) -> Iterator[tuple[str, dict[str, Any]]]:

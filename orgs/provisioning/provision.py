@@ -6,10 +6,11 @@ from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models, transaction
+from django.forms import Form
 
 from calendar_backends import registry
 from orgs.models import Client, Org, Person
-from orgs.options import completed, options_class, secret_names
+from orgs.options import completed, given, options_class, secret_names, without_secrets
 from orgs.provisioning.changes import Change, compare
 from orgs.provisioning.document import Document, Entry, OrgEntry, ProvisioningError, unknown
 from orgs.provisioning.pruning import prune_org, prune_orgs
@@ -60,28 +61,57 @@ class _Run:
         except (registry.UnknownBackend, ImportError) as error:
             self.problems.append(f"{entry.place} . backend: {error}")
             return []
-        strange = entry.options.keys() - options.base_fields.keys()
-        self.problems += [
-            f"{entry.place} . options.{name}: {unknown(name, set(options.base_fields))}"
-            for name in sorted(strange)
-        ]
-        if strange or None in entry.options.values() or (stored and not entry.options):
+        if not self._takes(options, entry) or (stored and not entry.options):
             return []
-        form = options(completed(options, stored, entry.options))
+        cleaned = self._cleaned(options, entry, stored, entry.options)
+        if cleaned is None:
+            return []
+        org.options = cleaned
+        return _compare_options(options, stored, cleaned)
+
+    def _assign_own_options(self, person: Person, entry: Entry) -> list[str]:
+        """The same for a user's; "" gives one up. They are judged on top of the org's, its secrets aside."""
+        org = person.org
+        try:
+            options = options_class(org.backend)
+        except (registry.UnknownBackend, ImportError):
+            return []  # reported with the org
+        if not self._takes(options, entry) or not entry.options or not org.options:
+            return []
+        stored = person.options
+        own = given(options, {**stored, **entry.options})
+        beneath = without_secrets(options, org.options)
+        cleaned = self._cleaned(options, entry, beneath, own) if own else {}
+        if cleaned is None:
+            return []
+        person.options = given(options, {name: cleaned[name] for name in own})
+        return _compare_options(options, stored, person.options)
+
+    def _takes(self, options: type[Form], entry: Entry) -> bool:
+        """Whether the driver knows all options of the entry, and all could be read."""
+        strange = sorted(entry.options.keys() - options.base_fields.keys())
+        self.problems += [
+            f"{entry.place} . options.{name}: {unknown(name, set(options.base_fields))}" for name in strange
+        ]
+        return not strange and None not in entry.options.values()
+
+    def _cleaned(
+        self, options: type[Form], entry: Entry, *sources: Mapping[str, Any]
+    ) -> dict[str, Any] | None:
+        """The sources, each over those before it, as the driver's form cleans them."""
+        form = options(completed(options, *sources))
         self.problems += [
             f"{entry.place} . options{'' if name == NON_FIELD_ERRORS else f'.{name}'}: {message}"
             for name, messages in form.errors.items()
             for message in messages
         ]
-        if not form.is_valid():
-            return []
-        org.options = form.cleaned_data
-        return [f"options.{line}" for line in compare(stored, org.options, secret_names(options))]
+        return form.cleaned_data if form.is_valid() else None
 
     def _user(self, org: Org, entry: Entry) -> None:
         found = Person.objects.filter(org=org, email__iexact=entry.key).first() if org.pk else None
         person = found or Person(org=org)
-        self._save(person, f'user "{entry.key}" of "{org.slug}"', entry.place, _assign(person, entry.values))
+        details = _assign(person, entry.values) + self._assign_own_options(person, entry)
+        self._save(person, f'user "{entry.key}" of "{org.slug}"', entry.place, details)
 
     def _client(self, org: Org, entry: Entry, users: set[str]) -> None:
         client = Client.objects.select_related("acts_as").filter(client_id=entry.key).first()
@@ -128,6 +158,10 @@ def _assign(row: models.Model, values: Mapping[str, Any]) -> list[str]:
     for name, value in values.items():
         setattr(row, name, value)
     return compare(old, {name: value for name, value in values.items() if row.pk or name not in _KEYS})
+
+
+def _compare_options(options: type[Form], old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
+    return [f"options.{line}" for line in compare(old, new, secret_names(options))]
 
 
 def _assign_client(client: Client, person: Person, values: Mapping[str, Any]) -> list[str]:

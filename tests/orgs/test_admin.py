@@ -13,6 +13,7 @@ from oauth2_provider.models import get_access_token_model
 
 from orgs.models import Client, Org, Person
 from orgs.tokens import issue_token
+from tests.calendar_backends.graph.test_tokens import certificate
 from tests.orgs.conftest import OPTIONS, SECRET
 
 pytestmark = pytest.mark.usefixtures("everything")
@@ -149,6 +150,22 @@ def test_several_lines_of_a_secret_are_not_shown_and_can_be_forgotten(admin_clie
     assert Org.objects.get().options == org.options
     admin_client.post(page_of(org), {**sent, "options-forget_private_key": "on"})
     assert Org.objects.get().options == {"token": "t", "private_key": ""}
+
+
+def test_a_graph_org_changes_from_a_secret_to_a_certificate(
+    admin_client: Http, org: Org, settings: Any
+) -> None:
+    settings.CALENDAR_BACKENDS = {"graph": "calendar_backends.graph.GraphBackend"}
+    options = {"tenant_id": "t", "client_id": "c", "client_secret": "s", "certificate": ""}
+    Org.objects.update(backend="graph", options=options)
+    pem = certificate()
+    sent = fields(Org.objects.get(), **{"options-client_secret": "", "options-certificate": pem})
+    html = admin_client.post(page_of(org), sent).content.decode()
+    assert "not both" in html
+    assert html.index("Forget: Client secret") < html.index("options-certificate")
+    assert admin_client.post(page_of(org), {**sent, "options-forget_client_secret": "on"}).status_code == 302
+    stored = Org.objects.get().options
+    assert (stored["client_secret"], stored["certificate"]) == ("", pem.strip())
 
 
 def test_the_history_names_the_options_without_values(admin_client: Http, org: Org) -> None:

@@ -105,26 +105,29 @@ def test_probe_org_says_what_it_lacks(org: Org, slug: str, refusal: str) -> None
 
 
 @pytest.fixture
-def two_secrets(settings: Any, org: Org) -> None:
-    """An Org and an Event, encrypted with an old key; a cancelled Event has nothing to encrypt."""
+def old_secrets(settings: Any, org: Org) -> None:
+    """An Org, a Person and an Event, encrypted with an old key; a cancelled Event has nothing to encrypt."""
     settings.ENCRYPTION_KEYS = [OLD]
     org.save()
+    Person.objects.create(org=org, email="grace@fabrikam.example", options={"password": "own"})
     Event.objects.create(org=org, salesforce_id="00U1", content={"subject": "s"})
     Event.objects.create(org=org, salesforce_id="00U2")
     settings.ENCRYPTION_KEYS = [NEW, OLD]
 
 
-@pytest.mark.usefixtures("two_secrets")
+@pytest.mark.usefixtures("old_secrets")
 def test_after_rotate_secrets_the_old_key_is_not_needed(settings: Any) -> None:
-    said = ["orgs.Org.options: 1 of 1 used an old key", "scheduler_api.Event.content: 1 of 1 used an old key"]
-    assert run("rotate_secrets").splitlines() == said
+    encrypted = ["orgs.Org.options", "orgs.Person.options", "scheduler_api.Event.content"]
+    said = run("rotate_secrets").splitlines()
+    assert said == [f"{field}: 1 of 1 used an old key" for field in encrypted]
     settings.ENCRYPTION_KEYS = [NEW]
     assert Org.objects.get().options["password"] == "sesame-of-the-mailboxes"
+    assert Person.objects.get().options == {"password": "own"}
     assert Event.objects.get(salesforce_id="00U1").content == {"subject": "s"}
     assert "0 of 1 used" in run("rotate_secrets")
 
 
-@pytest.mark.usefixtures("two_secrets")
+@pytest.mark.usefixtures("old_secrets")
 def test_a_dry_run_of_rotate_secrets_changes_nothing(settings: Any) -> None:
     assert "orgs.Org.options: 1 of 1 use an old key" in run("rotate_secrets", "--dry-run")
     settings.ENCRYPTION_KEYS = [NEW]
@@ -132,20 +135,21 @@ def test_a_dry_run_of_rotate_secrets_changes_nothing(settings: Any) -> None:
         Org.objects.get()
 
 
-@pytest.mark.usefixtures("two_secrets")
+@pytest.mark.usefixtures("old_secrets")
 def test_rotate_secrets_names_a_field_that_no_key_opens(settings: Any) -> None:
     settings.ENCRYPTION_KEYS = [NEW]
     with pytest.raises(CommandError, match=r"orgs\.Org\.options: ENCRYPTION_KEYS lacks the key"):
         run("rotate_secrets")
 
 
-@pytest.mark.usefixtures("two_secrets")
+@pytest.mark.usefixtures("old_secrets")
 def test_what_is_saved_during_a_rotation_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     def save_then_tell(text: str, tell: Callable[[str], bool] = uses_old_key) -> bool:
         Org.objects.update(options={"password": "newer"})
         return tell(text)
 
     Event.objects.all().delete()
+    Person.objects.all().delete()
     monkeypatch.setattr(rotation, "uses_old_key", save_then_tell)
     run("rotate_secrets")
     assert Org.objects.get().options == {"password": "newer"}

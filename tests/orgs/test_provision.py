@@ -307,6 +307,92 @@ def test_prune_disables_an_org_that_the_ledger_refers_to(run: Provision) -> None
     assert run(CONTOSO, prune=True) == []
 
 
+OWN = """
+[org.user.options]
+username = "admin@fabrikam.example"
+password = { env = "ADMIN_PASSWORD" }
+"""
+
+
+def with_own(own: str = OWN) -> str:
+    """The file, with options of the user's own."""
+    return edited(("[[org.client]]", f"{own}[[org.client]]"))
+
+
+@pytest.fixture
+def own_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ADMIN_PASSWORD", "own sesame")
+
+
+@pytest.mark.usefixtures("own_password")
+def test_a_user_may_have_options_of_its_own(run: Provision) -> None:
+    said = run(with_own())
+    assert Person.objects.get().options == {"username": "admin@fabrikam.example", "password": "own sesame"}
+    assert said[1].endswith('options.username: "admin@fabrikam.example"\n    options.password: set')
+    assert run(with_own()) == []
+    assert run(FABRIKAM) == []
+
+
+@pytest.mark.usefixtures("own_password")
+def test_a_change_of_own_options_never_tells_a_secret(
+    run: Provision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(with_own())
+    monkeypatch.setenv("ADMIN_PASSWORD", "open")
+    assert run(with_own()) == [
+        'changed user "admin@fabrikam.example" of "fabrikam"\n    options.password: changed'
+    ]
+    assert Person.objects.get().options["password"] == "open"
+
+
+@pytest.mark.usefixtures("own_password")
+def test_own_options_are_given_up_by_empty_ones(run: Provision) -> None:
+    run(with_own())
+    (said,) = run(with_own('[org.user.options]\nusername = ""\npassword = ""\n'))
+    assert said.endswith("\n    options.username: removed\n    options.password: removed")
+    assert Person.objects.get().options == {}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "problem"),
+    [
+        ("username", "usrname", "options.usrname: it is not known; did you mean username?"),
+        ("ADMIN_PASSWORD", "UNSET", "options.password: the environment variable UNSET is not set."),
+        ("password =", "# ", "options.password: This field is required."),
+        ("[org.user.options]", "[[org.user.options]]", "options: a table is expected."),
+        ('"admin@fabrikam.example"', "[1]", "options.username: a string, number or boolean is expected."),
+    ],
+)
+@pytest.mark.usefixtures("own_password")
+def test_a_mistake_in_own_options_is_named_with_its_place(
+    run: Provision, old: str, new: str, problem: str
+) -> None:
+    assert old in OWN
+    place = 'org[0] "fabrikam" . user[0] "admin@fabrikam.example" . '
+    assert problems(run, with_own(OWN.replace(old, new))) == [place + problem]
+
+
+@pytest.mark.usefixtures("own_password")
+def test_own_options_are_not_judged_on_top_of_wrong_ones(run: Provision) -> None:
+    text = with_own().replace("https://paper.example/", "paper")
+    assert problems(run, text) == ['org[0] "fabrikam" . options.endpoint: Enter a valid URL.']
+
+
+@pytest.mark.usefixtures("own_password")
+def test_own_options_of_a_former_backend_are_dropped_when_new_ones_are_given(run: Provision) -> None:
+    run(with_own())
+    text = CONTOSO.replace("contoso", "fabrikam") + '[[org.user]]\nemail = "admin@fabrikam.example"\n'
+    run(text)
+    assert "username" in Person.objects.get().options
+    run(text + '[org.user.options]\ntoken = "own"\n')
+    assert Person.objects.get().options == {"token": "own"}
+
+
+def test_the_options_of_a_client_are_refused(run: Provision) -> None:
+    (problem,) = problems(run, FABRIKAM + 'options = { token = "t" }\n')
+    assert 'client[0] "salesforce-fabrikam" . options: it is not' in problem
+
+
 def command(*args: Any, **options: Any) -> str:
     out = StringIO()
     call_command("provision", *map(str, args), stdout=out, **options)
