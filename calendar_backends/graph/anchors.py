@@ -45,6 +45,10 @@ class Anchors:
         anchor = self._take(chunk, tried, deadline)
         try:
             yield anchor
+        except CalendarError:
+            if anchor is not None:
+                self._silent(anchor)
+            raise
         finally:
             if anchor is not None:
                 self._give_back(anchor)
@@ -65,6 +69,11 @@ class Anchors:
         """Exchange wants this mailbox left alone for a while."""
         pause = BUSY_SECONDS if error.retry_after is None else error.retry_after
         self._throttles.hold(anchor.lower(), pause)
+
+    def _silent(self, anchor: str) -> None:
+        """No answer came. It may be this mailbox that hangs: nobody else is asked about through it."""
+        with self._freed:
+            self._good.pop(anchor.lower(), None)
 
     def failed(self, anchor: str) -> None:
         with self._freed:
@@ -87,7 +96,7 @@ class Anchors:
 
     def _unthrottled(self, candidates: Sequence[str]) -> list[str]:
         """Those that may be used now. Raises CalendarError ErrorServerBusy where the others are all bad."""
-        pauses = [self._throttles.left(anchor.lower()) for anchor in candidates]
+        pauses = [self._pause(anchor) for anchor in candidates]
         free = [anchor for anchor, pause in zip(candidates, pauses, strict=True) if not pause]
         if any(pauses) and all(map(self._is_bad, free)):
             detail = "every anchor mailbox that may work is throttled"
@@ -103,10 +112,11 @@ class Anchors:
 
     def _candidates(self, chunk: Sequence[str], tried: Collection[str]) -> list[str]:
         """The configured one alone while it works, else the known good ones, the chunk, and bad ones last."""
-        if self._configured and not self._is_bad(self._configured) and not self._paused(self._configured):
-            candidates = [self._configured]
+        configured = self._configured
+        if configured and not self._is_bad(configured) and not self._pause(configured):
+            candidates = [configured]
         else:
-            rest = sorted([*chunk, *filter(None, [self._configured])], key=self._is_bad)
+            rest = sorted([*chunk, *filter(None, [configured])], key=self._is_bad)
             candidates = each_once([*self._known_good(chunk), *rest])
         return [anchor for anchor in candidates if anchor.lower() not in tried]
 
@@ -118,3 +128,7 @@ class Anchors:
 
     def _is_bad(self, anchor: str) -> bool:
         return self._bad.get(anchor.lower(), 0.0) > time.monotonic()
+
+    def _pause(self, anchor: str) -> float:
+        """Seconds for which Exchange wants it left alone."""
+        return self._throttles.left(anchor.lower())

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from calendar_backends.base import Change, Content, Deadline, Interval, Verb
+from calendar_backends.base import CalendarError, Change, Content, Deadline, Interval, Verb
 from calendar_backends.ews import EwsBackend
 from calendar_backends.simulator import Simulator, World
 from calendar_backends.simulator.world import Mailbox, Tenant
@@ -27,6 +27,13 @@ def soon(seconds: float = 5.0) -> Deadline:
 
 def change(verb: Verb, mailbox: str = ANNA, ref: str | None = None, content: Content = CONTENT) -> Change:
     return Change(verb, mailbox, STAMP, 1, ref, content)
+
+
+def refused(ews: EwsBackend, *mailboxes: str, window: Interval = MORNING) -> CalendarError:
+    """With which error a question about the mailboxes (default: Anna) comes to nothing as a whole."""
+    with pytest.raises(CalendarError) as caught:
+        ews.busy_times(mailboxes or [ANNA], window, soon())
+    return caught.value
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from calendar_backends.base import CalendarError, Verb, correlation_id
+from calendar_backends.base import CalendarError, Verb, correlation_id, share
 from calendar_backends.ews import EwsBackend
 from calendar_backends.simulator import Fault, Simulator
 
@@ -38,10 +38,11 @@ def test_a_call_without_a_free_connection_ends_with_its_deadline(
     ews: EwsBackend, exchange: Simulator
 ) -> None:
     exchange.faults.add(Fault("hang", operation="ews.FindItem", seconds=30))
-    hanging = [threading.Thread(target=_try_to_find, args=(ews,)) for _ in range(ews.at_once)]
+    connections = share(ews.at_once)
+    hanging = [threading.Thread(target=_try_to_find, args=(ews,)) for _ in range(connections)]
     for thread in hanging:
         thread.start()
-    while exchange.counters["ews.FindItem"] < ews.at_once:
+    while exchange.counters["ews.FindItem"] < connections:
         hanging[0].join(0.01)
         assert hanging[0].is_alive()
     began = time.monotonic()

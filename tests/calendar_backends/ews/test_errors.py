@@ -10,7 +10,7 @@ from calendar_backends.ews import EwsBackend
 from calendar_backends.simulator import Fault, Simulator
 from calendar_backends.simulator.world import Mailbox, Tenant
 
-from .conftest import ANNA, MORNING, SERVICE, change, soon
+from .conftest import ANNA, SERVICE, change, refused, soon
 
 FAULT = """<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><s:Fault>
 <faultcode>{}</faultcode><faultstring>{}</faultstring></s:Fault></s:Body></s:Envelope>"""
@@ -160,6 +160,6 @@ def test_the_words_of_exchange_stay_out_of_the_error(ews: EwsBackend, exchange: 
 
 def test_a_read_reports_the_same_errors(ews: EwsBackend, exchange: Simulator) -> None:
     exchange.faults.add(Fault("html"))
-    error = ews.busy_times([ANNA], MORNING, soon())[ANNA]
-    assert isinstance(error, CalendarError)
-    assert error.code == "ErrorConnectionFailed"
+    error = refused(ews)
+    assert (error.code, error.uncertain) == ("ErrorConnectionFailed", True)
+    assert exchange.round_trips() == 1

@@ -45,10 +45,21 @@ def seen(exchange: Simulator, operation: str) -> list[Seen]:
     return [each for each in exchange.requests if each.operation.endswith(operation)]
 
 
+def anchors_used(exchange: Simulator) -> list[str | None]:
+    return [request.mailbox for request in seen(exchange, "getSchedule")]
+
+
 def read(
     graph: GraphBackend, mailbox: str = ANNA, window: Interval = MORNING
 ) -> list[BusyTime] | CalendarError:
     return graph.busy_times([mailbox], window, soon())[mailbox]
+
+
+def refused(graph: GraphBackend, *mailboxes: str, deadline: Deadline | None = None) -> CalendarError:
+    """With which error a question about the mailboxes (default: Anna) comes to nothing as a whole."""
+    with pytest.raises(CalendarError) as caught:
+        graph.busy_times(mailboxes or [ANNA], MORNING, deadline or soon())
+    return caught.value
 
 
 def connect(options: dict[str, Any]) -> GraphBackend:

@@ -5,27 +5,25 @@ from typing import Any
 
 import pytest
 
-from calendar_backends.base import CalendarError, Deadline
+from calendar_backends.base import CalendarError, Deadline, Throttles, share
 from calendar_backends.graph import GraphBackend
 from calendar_backends.graph.anchors import AT_ONCE, Anchors
 from calendar_backends.simulator import Fault, Simulator
 from calendar_backends.simulator.world import App, Tenant
+from tests.calendar_backends.conftest import inquire
 from tests.calendar_backends.graph.conftest import (
     ANNA,
     BEN,
     CHLOE,
     MORNING,
     NOBODY,
+    anchors_used,
     code_of,
     connect,
     read,
-    seen,
+    refused,
     soon,
 )
-
-
-def anchors_used(exchange: Simulator) -> list[str | None]:
-    return [request.mailbox for request in seen(exchange, "getSchedule")]
 
 
 def test_an_anchor_that_is_not_there_is_replaced_and_not_blamed_on_the_others(
@@ -93,11 +91,28 @@ def test_where_every_anchor_is_bad_each_mailbox_takes_its_own_error(
     assert (code_of(answer[ANNA]), code_of(answer[NOBODY])) == (code, "ErrorMailRecipientNotFound")
 
 
+def test_an_app_that_is_refused_everywhere_is_told_so_after_three_calls(
+    graph: GraphBackend, exchange: Simulator, app: App, tenant: Tenant
+) -> None:
+    app.scope = set()
+    people = [tenant.add_mailbox(f"person{n}@contoso.example").address for n in range(20)]
+    assert refused(graph, *people).code == "ErrorAccessDenied"
+    assert exchange.counters["graph.getSchedule"] == 3
+
+
+def test_the_next_call_begins_with_those_who_have_not_refused_yet(
+    graph: GraphBackend, exchange: Simulator, app: App, tenant: Tenant
+) -> None:
+    app.scope = {BEN}
+    people = [tenant.add_mailbox(f"person{n}@contoso.example").address for n in range(3)]
+    assert inquire(graph, [*people, BEN], MORNING, soon())[BEN] == []
+    assert anchors_used(exchange) == [*people, BEN]
+
+
 def test_replacing_anchors_ends_at_the_deadline(graph: GraphBackend, exchange: Simulator) -> None:
     exchange.latency = 0.2
     strangers = [f"stranger{n}@contoso.example" for n in range(20)]
-    answer = graph.busy_times(strangers, MORNING, Deadline.after(0.5))
-    assert {code_of(error) for error in answer.values()} == {"ErrorTimeoutExpired"}
+    assert refused(graph, *strangers, deadline=Deadline.after(0.5)).code == "ErrorTimeoutExpired"
     assert exchange.counters["graph.getSchedule"] <= 3
 
 
@@ -105,25 +120,26 @@ def test_a_server_error_is_not_blamed_on_the_anchor(graph: GraphBackend, exchang
     exchange.faults.add(
         Fault("error", operation="graph.getSchedule", status=500, code="ErrorInternalServerError")
     )
-    assert code_of(graph.busy_times([ANNA, BEN], MORNING, soon())[BEN]) == "ErrorInternalServerError"
+    assert refused(graph, ANNA, BEN).code == "ErrorInternalServerError"
     assert exchange.counters["graph.getSchedule"] == 1
 
 
 def test_one_anchor_carries_no_more_calls_than_graph_allows(
-    options: dict[str, Any], exchange: Simulator, tenant: Tenant
+    options: dict[str, Any], exchange: Simulator, tenant: Tenant, settings: Any
 ) -> None:
+    settings.PROCESSES = 1
     exchange.latency = 0.02
     people = [tenant.add_mailbox(f"person{n}@contoso.example").address for n in range(200)]
     graph = connect({**options, "anchor_mailbox": ANNA})
-    assert all(busy == [] for busy in graph.busy_times(people, MORNING, soon()).values())
+    assert inquire(graph, people, MORNING, soon()) == {person: [] for person in people}
     assert exchange.peak["app", ANNA] == AT_ONCE
     graph.close()
 
 
 def test_waiting_for_an_anchor_ends_at_the_deadline() -> None:
-    anchors = Anchors(ANNA)
-    entered = [anchors.hold([BEN], (), soon()) for _ in range(AT_ONCE)]
-    assert [holding.__enter__() for holding in entered] == [ANNA] * AT_ONCE
+    anchors = Anchors(ANNA, Throttles())
+    entered = [anchors.hold([BEN], (), soon()) for _ in range(share(AT_ONCE))]
+    assert {holding.__enter__() for holding in entered} == {ANNA}
     with (
         pytest.raises(CalendarError, match="ErrorTimeoutExpired"),
         anchors.hold([BEN], (), Deadline.after(0)),
@@ -135,7 +151,7 @@ def test_waiting_for_an_anchor_ends_at_the_deadline() -> None:
 
 
 def test_a_bad_anchor_is_tried_last_while_none_is_known_to_be_good() -> None:
-    anchors = Anchors("")
+    anchors = Anchors("", Throttles())
     anchors.failed(ANNA)
     with anchors.hold([ANNA, BEN], (), soon()) as first:
         assert first == BEN
@@ -144,7 +160,7 @@ def test_a_bad_anchor_is_tried_last_while_none_is_known_to_be_good() -> None:
 
 
 def test_good_anchors_share_the_load() -> None:
-    anchors = Anchors("")
+    anchors = Anchors("", Throttles())
     for mailbox in (ANNA, BEN):
         anchors.worked(mailbox)
     with anchors.hold([CHLOE], (), soon()) as first, anchors.hold([CHLOE], (), soon()) as second:

@@ -14,7 +14,7 @@ from calendar_backends.base import CalendarError, Verb
 from calendar_backends.graph import GraphBackend
 from calendar_backends.graph.connection import GraphProtocol
 from calendar_backends.simulator import Fault, Simulator
-from tests.calendar_backends.graph.conftest import ANNA, change, code_of, connect, read, soon
+from tests.calendar_backends.graph.conftest import ANNA, change, connect, read, refused, soon
 
 
 def nested(depth: int) -> str:
@@ -37,7 +37,7 @@ def test_an_error_body_of_another_shape_is_still_an_answer(
     graph: GraphBackend, exchange: Simulator, body: Any
 ) -> None:
     exchange.faults.add(Fault("status", operation="graph.getSchedule", code=503, body=body))
-    assert code_of(read(graph)) == "ErrorServerBusy"
+    assert refused(graph).code == "ErrorServerBusy"
 
 
 def test_a_busy_server_is_asked_once_and_answers_at_once(graph: GraphBackend, exchange: Simulator) -> None:
