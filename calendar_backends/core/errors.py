@@ -77,10 +77,10 @@ class CalendarError(Exception):
     def isolable(self) -> bool:
         """Whether one mailbox may have made the whole request fail: the others are worth asking apart.
 
-        Not where nobody was reached, nobody is let in, or Exchange wants to be left alone.
+        Not where nobody was reached, or nobody is let in.
         """
         unreached = self.code == CONNECTION_FAILED and not self.uncertain
-        return not unreached and self.code != SERVER_BUSY and self.code not in CONFIGURATION
+        return not unreached and self.code not in CONFIGURATION
 
     def __str__(self) -> str:
         return f"{self.code}: {self.detail}" if self.detail else self.code

@@ -37,12 +37,16 @@ CUT = 8
 PATIENCE, LAST_WAIT, SMALL_PATIENCE = 0.2, 0.5, 0.125
 #: More requests than planned: enough to isolate a few mailboxes, not enough to storm a server that is down.
 SPARE_REQUESTS = 120
-#: The slots are what counts; this only has to be more.
-MOST_THREADS = 64
+#: Kept between calls: to start a thread takes longer than to wake one. How many requests an Org may have in
+#: flight is decided by its slots, so this only has to be more than all of them.
+_THREADS = ThreadPoolExecutor(1000, thread_name_prefix="read")
 #: A window with too many entries is halved down to this.
 SHORTEST_WINDOW = timedelta(hours=1)
 #: Seconds to wait where Exchange is busy and does not say for how long.
 BUSY_SECONDS = 1.0
+#: How often the same is asked at most, and for a single mailbox, of which no smaller part can be asked;
+#: the tries of the part that it was cut from count.
+MOST_TRIES, MOST_TRIES_ALONE = 2, 3
 #: How often a free connection is looked for while others have them all, in seconds.
 _LOOK = 0.02
 
@@ -91,7 +95,8 @@ class Inquiry:
         self._patient: list[_Part] = []
         self._suspects: list[tuple[_Part, CalendarError]] = []
         self._answered = False
-        self._probed = False
+        self._doubted = False
+        self._probed = float("inf")
         self._asking: dict[Future[Mapping[str, Busy]], _Part] = {}
         self._missing: dict[str, set[Interval]] = {}
         self._entries: dict[str, list[BusyTime]] = {}
@@ -106,28 +111,30 @@ class Inquiry:
         self._missing = {mailbox: set(pieces) for mailbox in mailboxes}
         self._entries = {mailbox: [] for mailbox in mailboxes}
         self._todo.extend(part for piece in pieces for part in self._planned(mailboxes, piece))
-        pool = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="read")
-        try:
-            while self._missing and not self._deadline.over and self._goes_on():
-                self._start(pool)
-                self._collect()
-                self._ask_again()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        while self._missing and not self._deadline.over and self._goes_on():
+            self._start()
+            self._collect()
+            self._ask_again()
         return {mailbox: self._answer(mailbox) for mailbox in mailboxes}
 
     def _goes_on(self) -> bool:
         """Whether anything is under way, or there is something left to try."""
-        if not self._todo and all(part.patient for part in self._asking.values()):
+        while self._suspects and (self._answered or self._is_idle()):
             self._isolate()
+        if self._is_idle():
             self._todo.extend(self._patient)
             self._patient.clear()
-        return bool(self._todo or self._asking)
+        return bool(self._asking or (self._todo and not self.broken))
+
+    def _is_idle(self) -> bool:
+        """Whether nothing is left but to wait for those who did not answer when asked alone."""
+        return not self._todo and all(part.patient for part in self._asking.values())
 
     def _answer(self, mailbox: str) -> Busy:
         if mailbox not in self._missing:
             return self._errors.get(mailbox) or self._entries[mailbox]
-        return self._errors.get(mailbox) or CalendarError(TIMEOUT_EXPIRED, "no answer before the deadline")
+        unknown = self.broken or CalendarError(TIMEOUT_EXPIRED, "no answer before the deadline")
+        return self._errors.get(mailbox) or unknown
 
     def _planned(self, mailboxes: Sequence[str], piece: Interval) -> Iterator[_Part]:
         """As few requests as Exchange allows; who was slow before is asked alone, and last."""
@@ -143,21 +150,25 @@ class Inquiry:
         patience = SMALL_PATIENCE * self._time
         return _Part(mailboxes, window, patience, patience)
 
-    def _start(self, pool: ThreadPoolExecutor) -> None:
+    def _start(self) -> None:
         """Send what may be sent now and finds a free connection."""
         now = time.monotonic()
         for _ in range(len(self._todo)):
             part = self._todo.popleft()
-            if not any(part.window in self._missing.get(mailbox, ()) for mailbox in part.mailboxes):
-                continue  # answered meanwhile
-            if part.not_before > now or not self._limits.slots.acquire(blocking=False):
+            if not self._unanswered(part):
+                continue
+            if part.not_before > now or self._holds_back() or not self._limits.slots.acquire(blocking=False):
                 self._todo.append(part)
                 continue
             part.started = now
             # In a copy of the context: the calls know their request's correlation id.
-            future = pool.submit(contextvars.copy_context().run, self._call, part)
+            future = _THREADS.submit(contextvars.copy_context().run, self._call, part)
             future.add_done_callback(lambda _: self._limits.slots.release())
             self._asking[future] = part
+
+    def _holds_back(self) -> bool:
+        """One at a time while nobody has been let in: too many wrong passwords lock an account."""
+        return self._doubted and not self._answered and bool(self._asking)
 
     def _call(self, part: _Part) -> Mapping[str, Busy]:
         return self._ask(part.mailboxes, part.window, self._deadline.within(part.longest))
@@ -194,7 +205,7 @@ class Inquiry:
                     self._cut(part)
 
     def _take(self, part: _Part, answer: Mapping[str, Busy]) -> None:
-        self._answered = True
+        self._answered, self.broken = True, None
         left_out = CalendarError(FREE_BUSY_GENERATION_FAILED, "left out of the answer")
         for mailbox in part.mailboxes:
             busy = answer.get(mailbox, left_out)
@@ -218,11 +229,15 @@ class Inquiry:
 
     def _failed(self, part: _Part, error: CalendarError) -> None:
         """The request as a whole came to nothing."""
+        several = len(part.mailboxes) > 1
+        part.not_before = time.monotonic() + _pause_after(error)
         if error.code == TIMEOUT_EXPIRED:
             self._timed_out(part, error)
+        elif part.not_before >= self._deadline.at or (several and part.asked_again):
+            self._give_up_all(part, error)
         elif self._shorten(part, error) or self._repeat(part, error):
             return
-        elif error.isolable and len(part.mailboxes) > 1:
+        elif several and error.isolable:
             self._suspects.append((part, error))
         else:
             self._give_up_all(part, error)
@@ -230,21 +245,18 @@ class Inquiry:
     def _isolate(self) -> None:
         """Cut the parts that failed as a whole, so that one mailbox's fault becomes its own.
 
-        Where nothing has been answered at all, one of them is tried first: a server that fails for
-        everybody is not asked for everybody one by one.
+        Where nothing has been answered at all, only the smallest is cut, down to single mailboxes: a server
+        that fails for everybody is not asked for everybody one by one.
         """
-        worth_it = self._answered or not self._probed
-        self._probed = self._probed or bool(self._suspects)
-        suspects = self._suspects if self._answered else self._suspects[:1]
-        rest = self._suspects[len(suspects) :]
+        suspects = sorted(self._suspects, key=lambda suspect: len(suspect[0].mailboxes))
         self._suspects = []
+        smallest = len(suspects[0][0].mailboxes)
+        hopeless = not self._answered and smallest >= self._probed
+        if not self._answered and not hopeless:
+            self._probed = smallest
+            suspects, self._suspects = suspects[:1], suspects[1:]
         for part, error in suspects:
-            if not (worth_it and self._cut(part)):
-                self._give_up_all(part, error)
-        if worth_it and self._todo:
-            self._suspects = rest
-        else:
-            for part, error in rest:
+            if hopeless or not self._cut(part):
                 self._give_up_all(part, error)
 
     def _timed_out(self, part: _Part, error: CalendarError) -> None:
@@ -262,24 +274,22 @@ class Inquiry:
         return error.code in TOO_MUCH_AT_ONCE and self._halve(part.mailboxes, part)
 
     def _repeat(self, part: _Part, error: CalendarError) -> bool:
-        """Ask the same again, if that can help and there is time: never before Exchange said."""
-        if error.code == SERVER_BUSY:
-            pause = BUSY_SECONDS if error.retry_after is None else error.retry_after
-        elif error.code in CONFIGURATION or error.passing:
-            pause = 0.0  # Exchange also says 401 when it is busy, and closes connections that were idle
-        else:
-            return False
-        if part.tries > 1 or pause >= self._deadline.left() or not self._spend():
+        """Ask the same once more, where that can help."""
+        refused = error.code in CONFIGURATION
+        self._doubted = self._doubted or refused
+        # Exchange also says 401 when it is busy, and closes connections that were idle.
+        may_help = refused or error.passing or error.code == SERVER_BUSY
+        most = MOST_TRIES if refused or len(part.mailboxes) > 1 else MOST_TRIES_ALONE
+        if not may_help or part.tries >= most or not self._spend():
             return False
         part.tries += 1
-        part.not_before = time.monotonic() + pause
-        self._todo.append(part)
+        self._todo.appendleft(part)
         for mailbox in part.mailboxes:
             self._errors[mailbox] = error
         return True
 
     def _give_up_all(self, part: _Part, error: CalendarError) -> None:
-        if error.code in CONFIGURATION:
+        if error.code in CONFIGURATION and not self._answered:
             self.broken = error
         for mailbox in self._unanswered(part):
             self._errors[mailbox] = error
@@ -287,7 +297,8 @@ class Inquiry:
                 self._give_up(mailbox, error)
 
     def _asked_elsewhere(self, part: _Part, mailbox: str) -> bool:
-        others = (*self._asking.values(), *self._todo)
+        suspects = (suspect for suspect, _ in self._suspects)
+        others = (*self._asking.values(), *self._todo, *self._patient, *suspects)
         return any(
             other is not part and other.window == part.window and mailbox in other.mailboxes
             for other in others
@@ -300,7 +311,10 @@ class Inquiry:
         parts = [tuple(left[start : start + size]) for start in range(0, len(left), size)]
         if len(part.mailboxes) == 1 or not self._spend(len(parts)):
             return False
-        self._todo.extend(self._small(mailboxes, part.window) for mailboxes in parts)
+        for mailboxes in parts:
+            small = self._small(mailboxes, part.window)
+            small.not_before, small.tries = part.not_before, part.tries
+            self._todo.append(small)
         return True
 
     def _halve(self, mailboxes: Sequence[str], part: _Part) -> bool:
@@ -323,3 +337,8 @@ class Inquiry:
             return False
         self._spare -= requests
         return True
+
+
+def _pause_after(error: CalendarError) -> float:
+    """Seconds for which what failed so must not be asked again."""
+    return (error.retry_after or BUSY_SECONDS) if error.code == SERVER_BUSY else 0.0
