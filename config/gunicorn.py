@@ -27,6 +27,8 @@ def post_worker_init(worker: Any) -> None:
     load_drivers()
     gc.collect()
     gc.freeze()
+    # An answer is thousands of objects that live for as long as the call.
+    gc.set_threshold(50_000, 20, 50)
 
 
 # The query of a DELETE holds addresses; the service writes a request line of its own.

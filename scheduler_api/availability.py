@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -95,6 +96,7 @@ def _ask_exchange(
     return answers
 
 
+@lru_cache(maxsize=4096)
 def _is_address(email: str) -> bool:
     try:
         validate_email(email)

@@ -109,7 +109,7 @@ class AvailabilitySerializer(serializers.Serializer[Any]):
         named = {"email": instance.email}
         if instance.resource_id is not None:
             named = {"serviceResourceId": instance.resource_id}
-        slots = [{"timeMin": utc_text(slot.start), "timeMax": utc_text(slot.end)} for slot in instance.slots]
+        slots = [{"timeMin": utc_text(start), "timeMax": utc_text(end)} for start, end in instance.slots]
         return {**named, "errorCode": instance.code, "unavailableTimeslots": slots}
 
 

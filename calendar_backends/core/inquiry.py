@@ -44,8 +44,8 @@ _THREADS = ThreadPoolExecutor(1000, thread_name_prefix="read")
 SHORTEST_WINDOW = timedelta(hours=1)
 #: Seconds to wait where Exchange is busy and does not say for how long.
 BUSY_SECONDS = 1.0
-#: How often the same is asked at most, and for a single mailbox, of which no smaller part can be asked;
-#: the tries of the part that it was cut from count.
+#: How often the same is asked at most, and for a single mailbox, of which no smaller part can be asked (the
+#: tries of the part that it was cut from count). Where Exchange says when to come back, the deadline counts.
 MOST_TRIES, MOST_TRIES_ALONE = 2, 3
 #: How often a free connection is looked for while others have them all, in seconds.
 _LOOK = 0.02
@@ -229,6 +229,8 @@ class Inquiry:
 
     def _failed(self, part: _Part, error: CalendarError) -> None:
         """The request as a whole came to nothing."""
+        if not self._unanswered(part):
+            return
         several = len(part.mailboxes) > 1
         part.not_before = time.monotonic() + _pause_after(error)
         if error.code == TIMEOUT_EXPIRED:
@@ -261,7 +263,7 @@ class Inquiry:
 
     def _timed_out(self, part: _Part, error: CalendarError) -> None:
         """Smaller parts are on their way already; someone who was asked alone may be slow, and waits on."""
-        if len(part.mailboxes) == 1 and self._unanswered(part):
+        if len(part.mailboxes) == 1:
             self.slow.add(part.mailboxes[0].lower())
             self._errors[part.mailboxes[0]] = error
             if not part.patient:
@@ -279,14 +281,18 @@ class Inquiry:
         self._doubted = self._doubted or refused
         # Exchange also says 401 when it is busy, and closes connections that were idle.
         may_help = refused or error.passing or error.code == SERVER_BUSY
-        most = MOST_TRIES if refused or len(part.mailboxes) > 1 else MOST_TRIES_ALONE
-        if not may_help or part.tries >= most or not self._spend():
+        if not may_help or part.tries >= self._most_tries(part, error) or not self._spend():
             return False
         part.tries += 1
         self._todo.appendleft(part)
-        for mailbox in part.mailboxes:
+        for mailbox in self._unanswered(part):
             self._errors[mailbox] = error
         return True
+
+    def _most_tries(self, part: _Part, error: CalendarError) -> float:
+        if len(part.mailboxes) > 1 or error.code in CONFIGURATION:
+            return MOST_TRIES
+        return MOST_TRIES_ALONE if error.retry_after is None else float("inf")
 
     def _give_up_all(self, part: _Part, error: CalendarError) -> None:
         if error.code in CONFIGURATION and not self._answered:

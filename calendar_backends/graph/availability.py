@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from calendar_backends.base import STATUSES, BusyTime, CalendarError, Deadline, Interval
@@ -27,9 +28,6 @@ MOST_SCHEDULES = 20
 SHORTEST_INTERVAL, LONGEST_INTERVAL = 5, 1440
 #: "tzone://Microsoft/Utc" is how items made by some of Microsoft's own services spell it.
 UTC_NAMES = frozenset({"utc", "tzone://microsoft/utc"})
-
-#: Of a time as Graph writes it: 2030-05-06T12:00:00.0000000, always without a zone.
-GRAPHS_LENGTH = 27
 
 _STATUSES = {status.lower(): status for status in STATUSES} | {status: status for status in STATUSES}
 
@@ -165,7 +163,10 @@ def _entry(item: Mapping[str, Any]) -> BusyTime:
     """One scheduleItem. Raises ValueError and the like where its shape is another."""
     said = item["status"]
     status = _STATUSES.get(said) or _STATUSES.get(said.lower(), "unknown")
-    return BusyTime(Interval(_moment(item["start"]), _moment(item["end"])), status)
+    when = Interval(_moment(item["start"]), _moment(item["end"]))
+    if when.end < when.start:
+        raise ValueError("it ends before it starts")
+    return BusyTime(when, status)
 
 
 def _moment(value: Mapping[str, Any]) -> datetime:
@@ -173,7 +174,11 @@ def _moment(value: Mapping[str, Any]) -> datetime:
     zone, text = value["timeZone"], value["dateTime"]
     if zone != "UTC" and zone.lower() not in UTC_NAMES:
         raise ValueError(f"the time zone is {zone[:80]!r} and not UTC")
-    if len(text) == GRAPHS_LENGTH:
-        return datetime.fromisoformat(f"{text}+00:00")
+    return _utc(text)
+
+
+@lru_cache(maxsize=8192)
+def _utc(text: str) -> datetime:
+    """Kept: people meet at the full and half hour, so an answer says the same few times again and again."""
     moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -15,6 +15,8 @@ _RULES = (
     "</t:Transition></t:TransitionsGroup></t:TransitionsGroups>"
     '<t:Transitions><t:Transition><t:To Kind="Group">0</t:To></t:Transition></t:Transitions>'
 )
+# The schema wants the element in an error, too.
+_NOTHING = "<m:TimeZoneDefinitions/>"
 
 
 def get_server_time_zones(context: Context) -> str:
@@ -30,9 +32,10 @@ def get_server_time_zones(context: Context) -> str:
 def _message(wanted: list[str], full: bool, context: Context) -> str:
     kind = "GetServerTimeZonesResponseMessage"
     if context.failing is not None:
-        return error_xml(kind, context.failing)
+        return error_xml(kind, context.failing, _NOTHING)
     if set(wanted) - {"UTC"}:
-        return error_xml(kind, ItemError("ErrorTimeZone", "The simulated Exchange knows no zone but UTC."))
+        error = ItemError("ErrorTimeZone", "The simulated Exchange knows no zone but UTC.")
+        return error_xml(kind, error, _NOTHING)
     rules = _RULES if full else ""
     definition = (
         f'<t:TimeZoneDefinition Id="UTC" Name="(UTC) Coordinated Universal Time">{rules}'

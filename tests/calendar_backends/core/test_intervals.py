@@ -1,9 +1,8 @@
 """The busy-time algebra, against the same thing worked out second by second."""
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -71,16 +70,3 @@ def test_pieces_of_a_window_are_the_window(length: int, longest: int) -> None:
 def test_a_fraction_of_a_second_is_rounded_away_from_freedom() -> None:
     half = timedelta(milliseconds=500)
     assert whole_seconds(Interval(START + half, START + 3 * half)) == span(0, 2)
-
-
-def test_times_are_kept_in_utc() -> None:
-    two_hours_east = timezone(timedelta(hours=2))
-    assert Interval(START.astimezone(two_hours_east), START).start.tzinfo is UTC
-
-
-@pytest.mark.parametrize(
-    ("start", "end"), [(START.replace(tzinfo=None), START), (START, START - timedelta(1))]
-)
-def test_a_naive_or_inverted_interval_is_refused(start: datetime, end: datetime) -> None:
-    with pytest.raises(ValueError, match="interval"):
-        Interval(start, end)

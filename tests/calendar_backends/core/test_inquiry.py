@@ -1,0 +1,364 @@
+"""Asking in parts: nobody is lost, nobody's list is shorter than it should be, and the asking ends."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
+
+from calendar_backends.core.deadline import Deadline
+from calendar_backends.core.errors import CalendarError
+from calendar_backends.core.inquiry import SHORTEST_WINDOW, Ask, Busy, Inquiry, Limits
+from calendar_backends.core.intervals import BusyTime, Interval
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+WEEK = Interval(START, START + 7 * DAY)
+#: What a mailbox of this condition makes of every request that names it.
+POISON = {
+    "crash": CalendarError("ErrorInternalServerError"),
+    "proxy": CalendarError("ErrorProxyRequestProcessingFailed"),
+    "throttle": CalendarError("ErrorServerBusy", retry_after=0.01),
+}
+
+
+def entries(mailbox: str, window: Interval) -> list[BusyTime]:
+    """An hour every day, at an hour that is the mailbox's own."""
+    first = START + timedelta(hours=int(mailbox.partition("-")[2]) % 23)
+    times = (first + n * DAY for n in range(60))
+    whens = (Interval(at, at + timedelta(hours=1)) for at in times)
+    return [BusyTime(when, "busy") for when in whens if when.start < window.end and when.end > window.start]
+
+
+class Exchange:
+    """Answers as the mailboxes' names say: "well-3", "hang-4". Refuses what is more than the limits allow."""
+
+    def __init__(self, mailboxes: int = 10, window: timedelta = 31 * DAY, slots: int = 4) -> None:
+        self.limits = Limits(mailboxes, window, threading.BoundedSemaphore(slots))
+        self.slots = slots
+        self.answer: Ask = self._answer
+        self.asked: list[tuple[float, tuple[str, ...], Interval]] = []
+        self.in_flight = self.peak = 0
+        self._lock = threading.Lock()
+
+    def ask(self, mailboxes: Sequence[str], window: Interval, deadline: Deadline) -> Mapping[str, Busy]:
+        assert 0 < len(mailboxes) <= self.limits.mailboxes
+        assert timedelta(0) < window.end - window.start <= self.limits.window
+        with self._lock:
+            self.asked.append((time.monotonic(), tuple(mailboxes), window))
+            self.in_flight += 1
+            self.peak = max(self.peak, self.in_flight)
+        try:
+            return self.answer(mailboxes, window, deadline)
+        finally:
+            with self._lock:
+                self.in_flight -= 1
+
+    def _answer(self, mailboxes: Sequence[str], window: Interval, deadline: Deadline) -> Mapping[str, Busy]:
+        conditions = [mailbox.partition("-")[0] for mailbox in mailboxes]
+        if "hang" in conditions:
+            time.sleep(deadline.left())
+            raise CalendarError("ErrorTimeoutExpired", uncertain=True)
+        for condition in conditions:
+            if condition in POISON:
+                raise POISON[condition]
+        found = {mailbox: self._busy(mailbox, window) for mailbox in mailboxes}
+        return {mailbox: busy for mailbox, busy in found.items() if not mailbox.startswith("missing")}
+
+    def _busy(self, mailbox: str, window: Interval) -> Busy:
+        if mailbox.startswith("gone"):
+            return CalendarError("ErrorMailRecipientNotFound")
+        if mailbox.startswith("crowded") and window.end - window.start > 2 * DAY:
+            return CalendarError("ErrorResultSetTooBig")
+        return entries(mailbox, window)
+
+    def inquire(
+        self,
+        mailboxes: Sequence[str],
+        window: Interval = WEEK,
+        seconds: float = 30,
+        apart: Collection[str] = (),
+    ) -> tuple[Inquiry, dict[str, Busy]]:
+        inquiry = Inquiry(self.ask, self.limits, Deadline.after(seconds), apart=apart)
+        answers = inquiry.run(mailboxes, window)
+        assert list(answers) == list(mailboxes)
+        return inquiry, answers
+
+    def all_slots_are_back(self) -> bool:
+        return all(self.limits.slots.acquire(timeout=5) for _ in range(self.slots))
+
+
+def named(condition: str, count: int, first: int = 0) -> list[str]:
+    return [f"{condition}-{n}" for n in range(first, first + count)]
+
+
+def code(busy: Busy) -> str:
+    return busy.code if isinstance(busy, CalendarError) else "NoError"
+
+
+def is_right(mailbox: str, busy: Busy, window: Interval) -> bool:
+    """Whether these are the entries of its calendar: overlapping parts may name one twice."""
+    return not isinstance(busy, CalendarError) and set(busy) == set(entries(mailbox, window))
+
+
+def people(*conditions: str, most: int) -> st.SearchStrategy[list[str]]:
+    drawn = st.lists(st.sampled_from(conditions), min_size=1, max_size=most)
+    return drawn.map(lambda found: [f"{condition}-{n}" for n, condition in enumerate(found)])
+
+
+def raising(error: Exception) -> Ask:
+    def answer(mailboxes: Sequence[str], window: Interval, deadline: Deadline) -> Mapping[str, Busy]:
+        raise error
+
+    return answer
+
+
+exchanges = st.builds(
+    Exchange,
+    mailboxes=st.integers(1, 12),
+    window=st.integers(3, 8).map(lambda days: days * DAY),
+    slots=st.integers(1, 4),
+)
+windows = st.integers(1, 20 * 24).map(lambda hours: Interval(START, START + timedelta(hours=hours)))
+CODES = {
+    "gone": "ErrorMailRecipientNotFound",
+    "missing": "ErrorFreeBusyGenerationFailed",
+    "crash": "ErrorInternalServerError",
+    "proxy": "ErrorProxyRequestProcessingFailed",
+}
+
+
+@examples(max_examples=150, deadline=None)
+@given(exchanges, people("well", "well", "crowded", "gone", "missing", most=15), windows, st.data())
+def test_everybody_gets_the_answer_that_is_theirs(
+    exchange: Exchange, mailboxes: list[str], window: Interval, data: st.DataObject
+) -> None:
+    poison = data.draw(st.sampled_from([None, "crash", "proxy"]))
+    if poison:
+        mailboxes.insert(data.draw(st.integers(0, len(mailboxes))), f"{poison}-20")
+    _, answers = exchange.inquire(mailboxes, window)
+    for mailbox, busy in answers.items():
+        expected = CODES.get(mailbox.partition("-")[0])
+        assert code(busy) == expected if expected else is_right(mailbox, busy, window)
+    assert exchange.all_slots_are_back()
+
+
+@examples(max_examples=25, deadline=None)
+@given(exchanges, people("well", "well", "crowded", "hang", "throttle", "crash", most=15), windows)
+def test_whatever_fails_or_hangs_no_list_is_shorter_and_the_end_is_the_deadline(
+    exchange: Exchange, mailboxes: list[str], window: Interval
+) -> None:
+    began = time.monotonic()
+    _, answers = exchange.inquire(mailboxes, window, seconds=0.3)
+    assert time.monotonic() - began < 3
+    for mailbox, busy in answers.items():
+        assert isinstance(busy, CalendarError) or is_right(mailbox, busy, window)
+    assert exchange.all_slots_are_back()
+    assert exchange.peak <= exchange.slots
+
+
+def test_as_few_requests_as_the_limits_allow() -> None:
+    exchange = Exchange(mailboxes=10, window=3 * DAY)
+    exchange.inquire(named("well", 25), WEEK)
+    assert Counter(len(mailboxes) for _, mailboxes, _ in exchange.asked) == {10: 6, 5: 3}
+
+
+def test_a_server_that_fails_for_everybody_is_asked_a_bounded_number_of_times() -> None:
+    exchange = Exchange(mailboxes=100)
+    _, answers = exchange.inquire(named("crash", 1000))
+    assert set(map(code, answers.values())) == {"ErrorInternalServerError"}
+    assert len(exchange.asked) <= 50
+
+
+def test_a_server_that_cannot_be_reached_is_asked_once_for_each_part() -> None:
+    exchange = Exchange(mailboxes=100)
+    exchange.answer = raising(CalendarError("ErrorConnectionFailed"))
+    exchange.inquire(named("well", 1000))
+    assert len(exchange.asked) == 10
+
+
+def test_so_many_poisonous_mailboxes_that_the_requests_run_out_are_errors_and_not_a_storm() -> None:
+    exchange = Exchange(mailboxes=100)
+    mixed = [f"{condition}-{n}" for n in range(300) for condition in ("well", "proxy")]
+    _, answers = exchange.inquire(mixed)
+    assert len(exchange.asked) <= 120 + 3 * len(mixed)
+    assert {code(answers[mailbox]) for mailbox in mixed if mailbox.startswith("proxy")} == {CODES["proxy"]}
+
+
+def test_a_calendar_too_full_for_the_shortest_window_is_an_error() -> None:
+    exchange = Exchange()
+    too_big = CalendarError("ErrorResultSetTooBig")
+    exchange.answer = lambda mailboxes, window, deadline: dict.fromkeys(mailboxes, too_big)
+    _, answers = exchange.inquire(["well-1"], Interval(START, START + DAY))
+    assert code(answers["well-1"]) == "ErrorResultSetTooBig"
+    assert min(window.end - window.start for _, _, window in exchange.asked) <= SHORTEST_WINDOW
+
+
+def test_nothing_is_asked_again_before_exchange_said() -> None:
+    exchange = Exchange()
+    busy = CalendarError("ErrorServerBusy", retry_after=0.3)
+    exchange.answer = raising(busy)
+    exchange.inquire(["well-1", "well-2"], seconds=1.5)
+    times = [at for at, _, _ in exchange.asked]
+    assert len(times) > 1
+    assert all(at - times[0] >= 0.3 for at in times[1:])
+
+
+def test_a_single_mailbox_is_asked_again_as_often_as_exchange_says_when() -> None:
+    exchange = Exchange()
+    pauses = iter([0.05] * 5)
+
+    def answer(mailboxes: Sequence[str], window: Interval, deadline: Deadline) -> Mapping[str, Busy]:
+        for pause in pauses:
+            raise CalendarError("ErrorServerBusy", retry_after=pause)
+        return {mailbox: entries(mailbox, window) for mailbox in mailboxes}
+
+    exchange.answer = answer
+    _, answers = exchange.inquire(["well-1"])
+    assert is_right("well-1", answers["well-1"], WEEK)
+
+
+def test_a_pause_that_does_not_fit_ends_it_at_once() -> None:
+    exchange = Exchange()
+    exchange.answer = raising(CalendarError("ErrorServerBusy", retry_after=60))
+    _, answers = exchange.inquire(["well-1", "well-2"])
+    assert set(map(code, answers.values())) == {"ErrorServerBusy"}
+    assert len(exchange.asked) == 1
+
+
+def test_one_that_hangs_is_isolated_and_remembered_as_slow() -> None:
+    exchange = Exchange(mailboxes=20)
+    inquiry, answers = exchange.inquire([*named("well", 15), "hang-15", *named("well", 4, 16)], seconds=2)
+    assert [mailbox for mailbox, busy in answers.items() if code(busy) != "NoError"] == ["hang-15"]
+    assert inquiry.slow == {"hang-15"}
+
+
+def test_who_was_slow_before_is_asked_apart_and_holds_up_nobody() -> None:
+    exchange = Exchange(mailboxes=20)
+    _, answers = exchange.inquire([*named("well", 5), "hang-9"], seconds=0.5, apart={"hang-9"})
+    assert [code(busy) for busy in answers.values()] == ["NoError"] * 5 + ["ErrorTimeoutExpired"]
+    assert {len(mailboxes) for _, mailboxes, _ in exchange.asked} == {5, 1}
+
+
+def slowly(exchange: Exchange, seconds: float, of: int) -> None:
+    """Requests about ``of`` mailboxes take so long, and all others for ever."""
+
+    def answer(mailboxes: Sequence[str], window: Interval, deadline: Deadline) -> Mapping[str, Busy]:
+        wait = seconds if len(mailboxes) == of else 60.0
+        if wait > deadline.left():
+            time.sleep(deadline.left())
+            raise CalendarError("ErrorTimeoutExpired")
+        time.sleep(wait)
+        return {mailbox: entries(mailbox, window) for mailbox in mailboxes}
+
+    exchange.answer = answer
+
+
+def test_the_first_is_still_awaited_while_smaller_parts_are_asked() -> None:
+    exchange = Exchange(mailboxes=20)
+    slowly(exchange, 0.6, of=20)
+    inquiry, answers = exchange.inquire(named("well", 20), seconds=2)
+    assert set(map(code, answers.values())) == {"NoError"}
+    assert len(exchange.asked) > 1
+    assert inquiry.slow == set()
+
+
+def test_a_part_that_fails_after_another_has_answered_takes_nothing_back() -> None:
+    exchange = Exchange(mailboxes=2)
+    seconds = {"well-1 well-2": 0.5, "well-3 well-4": 0.9}
+
+    def answer(mailboxes: Sequence[str], window: Interval, deadline: Deadline) -> Mapping[str, Busy]:
+        time.sleep(seconds.get(" ".join(mailboxes), 0.2))
+        if len(mailboxes) == 1:
+            raise CalendarError("ErrorInternalServerError")
+        return {mailbox: entries(mailbox, window) for mailbox in mailboxes}
+
+    exchange.answer = answer
+    _, answers = exchange.inquire(named("well", 4, first=1), seconds=2)
+    assert {1, 2} == {len(mailboxes) for _, mailboxes, _ in exchange.asked}
+    assert set(map(code, answers.values())) == {"NoError"}
+
+
+def test_one_that_answers_late_when_asked_alone_is_waited_for() -> None:
+    exchange = Exchange()
+    slowly(exchange, 0.6, of=1)
+    _, answers = exchange.inquire(["well-1"], seconds=1.5, apart={"well-1"})
+    assert is_right("well-1", answers["well-1"], WEEK)
+
+
+def refusals(exchange: Exchange, of: str, until: float = float("inf")) -> None:
+    """Requests that name ``of`` are refused, the first ``until`` times."""
+    count = iter(range(10**6))
+    usual = exchange.answer
+
+    def answer(mailboxes: Sequence[str], window: Interval, deadline: Deadline) -> Mapping[str, Busy]:
+        if any(mailbox.startswith(of) for mailbox in mailboxes) and next(count) < until:
+            time.sleep(0.05)  # a round trip
+            raise CalendarError("ErrorAccessDenied")
+        return usual(mailboxes, window, deadline)
+
+    exchange.answer = answer
+
+
+def test_a_refusal_of_everybody_is_a_broken_connection_and_not_tried_for_each_part() -> None:
+    exchange = Exchange(mailboxes=10, slots=4)
+    refusals(exchange, of="well")
+    inquiry, answers = exchange.inquire(named("well", 1000))
+    assert set(map(code, answers.values())) == {"ErrorAccessDenied"}
+    assert inquiry.broken is not None
+    assert len(exchange.asked) <= 5  # what was in flight already, and one of them once more
+
+
+def test_a_refusal_that_passes_is_none() -> None:
+    exchange = Exchange(mailboxes=10, slots=4)
+    refusals(exchange, of="well", until=4)
+    inquiry, answers = exchange.inquire(named("well", 100))
+    assert set(map(code, answers.values())) == {"NoError"}
+    assert inquiry.broken is None
+
+
+def test_a_refusal_of_some_is_theirs_alone() -> None:
+    exchange = Exchange(mailboxes=1, slots=1)
+    refusals(exchange, of="crowded")
+    inquiry, answers = exchange.inquire(["well-1", "crowded-2", "well-3"])
+    assert [code(busy) for busy in answers.values()] == ["NoError", "ErrorAccessDenied", "NoError"]
+    assert inquiry.broken is None
+
+
+def test_a_refusal_is_forgotten_when_another_part_is_answered_after_all() -> None:
+    exchange = Exchange(mailboxes=1, slots=3)
+    replies = iter([CalendarError("ErrorServerBusy", retry_after=0.01), CalendarError("ErrorAccessDenied")])
+
+    def answer(mailboxes: Sequence[str], window: Interval, deadline: Deadline) -> Mapping[str, Busy]:
+        if mailboxes == ("gone-1",):
+            raise next(replies)
+        time.sleep(0.3)
+        return {mailbox: entries(mailbox, window) for mailbox in mailboxes}
+
+    exchange.answer = answer
+    inquiry, answers = exchange.inquire(["gone-1", "well-2", "well-3"])
+    assert [code(busy) for busy in answers.values()] == ["ErrorAccessDenied", "NoError", "NoError"]
+    assert inquiry.broken is None
+
+
+def test_a_bug_is_raised_and_the_slots_are_given_back() -> None:
+    exchange = Exchange(mailboxes=1)
+    exchange.answer = raising(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        exchange.inquire(named("well", 10))
+    assert exchange.all_slots_are_back()
+
+
+def test_slots_that_others_hold_are_waited_for_and_no_longer_than_the_deadline() -> None:
+    exchange = Exchange(slots=1)
+    exchange.limits.slots.acquire()
+    _, answers = exchange.inquire(["well-1"], seconds=0.2)
+    assert code(answers["well-1"]) == "ErrorTimeoutExpired"
+    threading.Timer(0.2, exchange.limits.slots.release).start()
+    _, answers = exchange.inquire(["well-1"])
+    assert code(answers["well-1"]) == "NoError"
