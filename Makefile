@@ -24,6 +24,10 @@ test-postgres: $(VENV)/dev.ok  ## Run all tests on PostgreSQL and Redis (TEST_DA
 	TEST_CACHE_URL=$${TEST_CACHE_URL:-rediscache://127.0.0.1:6379/1{worker\}} \
 	$(BIN)/pytest -n 2 $(ARGS)
 
+.PHONY: bench
+bench: $(VENV)/dev.ok  ## Measure Read and write tests/benchmarks/results.md (ARGS="--case NAME --quick")
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
 .PHONY: check
 check: $(VENV)/dev.ok  ## Lint, types, layers, settings, migrations, OpenAPI
 	$(BIN)/ruff check .

@@ -1,5 +1,7 @@
 """gunicorn config.wsgi -c config/gunicorn.py; everything here can be overridden on the command line."""
 
+import contextlib
+import ctypes
 import gc
 import os
 from typing import Any
@@ -16,6 +18,9 @@ timeout = 120
 graceful_timeout = 30
 keepalive = 75
 
+# Of malloc.h; where there is no glibc there is nothing to set.
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
+
 
 def post_worker_init(worker: Any) -> None:
     """Load the drivers that the Orgs use, so that no call has to wait for it; it takes half a second.
@@ -28,7 +33,16 @@ def post_worker_init(worker: Any) -> None:
     gc.collect()
     gc.freeze()
     # An answer is thousands of objects that live for as long as the call.
-    gc.set_threshold(50_000, 20, 50)
+    gc.set_threshold(5_000, 10, 5)
+    _hold_less_memory()
+
+
+def _hold_less_memory() -> None:
+    """glibc gives every thread a heap and keeps what it once held: one heap, and large answers outside it."""
+    with contextlib.suppress(AttributeError):
+        libc = ctypes.CDLL(None)
+        libc.mallopt(M_ARENA_MAX, 1)
+        libc.mallopt(M_MMAP_THRESHOLD, 64 * 1024)
 
 
 # The query of a DELETE holds addresses; the service writes a request line of its own.

@@ -56,13 +56,21 @@ class CalendarError(Exception):
     ``code`` is a response code and reaches the caller. ``detail`` is for the log: it never holds a
     subject, a body, an address list or a secret. ``uncertain`` says that the request had been sent
     and no answer came back, so it may have been carried out. ``retry_after`` is the number of
-    seconds Exchange asked us to wait, if it did.
+    seconds Exchange asked us to wait, if it did. ``asked`` is False where Exchange was left alone, because
+    that time is not over.
     """
 
     def __init__(
-        self, code: str, detail: str = "", *, uncertain: bool = False, retry_after: float | None = None
+        self,
+        code: str,
+        detail: str = "",
+        *,
+        uncertain: bool = False,
+        retry_after: float | None = None,
+        asked: bool = True,
     ) -> None:
         super().__init__(code, detail)
+        self.asked = asked
         self.code = code
         self.detail = detail
         self.uncertain = uncertain

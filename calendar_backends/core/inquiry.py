@@ -33,8 +33,9 @@ Ask = Callable[[Sequence[str], Interval, Deadline], Mapping[str, Busy]]
 #: A part that failed or hangs is cut into so many.
 CUT = 8
 #: Shares of the time there is at the start: how long a part is waited for before it is asked again in
-#: smaller ones, how long the first is still awaited meanwhile, and how long a smaller one is waited for.
-PATIENCE, LAST_WAIT, SMALL_PATIENCE = 0.2, 0.5, 0.125
+#: smaller ones, how long the first is still awaited meanwhile, and how long a smaller one is waited for, at
+#: least and at most.
+PATIENCE, LAST_WAIT, SHORTEST_TURN, LONGEST_TURN = 0.2, 0.5, 0.0625, 0.125
 #: More requests than planned: enough to isolate a few mailboxes, not enough to storm a server that is down.
 SPARE_REQUESTS = 120
 #: Kept between calls: to start a thread takes longer than to wake one. How many requests an Org may have in
@@ -68,6 +69,8 @@ class _Part:
     window: Interval
     patience: float
     longest: float
+    #: Waits no longer than its turn.
+    small: bool = False
     #: Asked alone before and did not answer: waits for as long as there is, once everything else is done.
     patient: bool = False
     tries: int = 1
@@ -147,8 +150,8 @@ class Inquiry:
                 yield self._small((mailbox,), piece)
 
     def _small(self, mailboxes: tuple[str, ...], window: Interval) -> _Part:
-        patience = SMALL_PATIENCE * self._time
-        return _Part(mailboxes, window, patience, patience)
+        turn = LONGEST_TURN * self._time
+        return _Part(mailboxes, window, turn, turn, small=True)
 
     def _start(self) -> None:
         """Send what may be sent now and finds a free connection."""
@@ -161,10 +164,18 @@ class Inquiry:
                 self._todo.append(part)
                 continue
             part.started = now
+            if part.small:
+                part.patience = part.longest = self._turn()
             # In a copy of the context: the calls know their request's correlation id.
             future = _THREADS.submit(contextvars.copy_context().run, self._call, part)
             future.add_done_callback(lambda _: self._limits.slots.release())
             self._asking[future] = part
+
+    def _turn(self) -> float:
+        """Seconds for which a smaller part is waited for: even if all of them hang, all get their turn."""
+        side_by_side = len(self._asking) + 1
+        fair = self._deadline.left() * side_by_side / (side_by_side + len(self._todo))
+        return min(LONGEST_TURN * self._time, max(SHORTEST_TURN * self._time, fair))
 
     def _holds_back(self) -> bool:
         """One at a time while nobody has been let in: too many wrong passwords lock an account."""
@@ -207,15 +218,18 @@ class Inquiry:
     def _take(self, part: _Part, answer: Mapping[str, Busy]) -> None:
         self._answered, self.broken = True, None
         left_out = CalendarError(FREE_BUSY_GENERATION_FAILED, "left out of the answer")
-        for mailbox in part.mailboxes:
+        errors: dict[str, CalendarError] = {}
+        for mailbox in self._unanswered(part):  # for the others another part was faster
             busy = answer.get(mailbox, left_out)
-            if part.window not in self._missing.get(mailbox, ()):
-                continue  # another part was faster
-            if not isinstance(busy, CalendarError):
+            if isinstance(busy, CalendarError):
+                errors[mailbox] = busy
+            else:
                 self._entries[mailbox] += busy
                 self._settle(mailbox, part.window)
-            elif not (busy.code in TOO_MUCH_AT_ONCE and self._halve((mailbox,), part)):
-                self._give_up(mailbox, busy)
+        crowded = [mailbox for mailbox, error in errors.items() if error.code in TOO_MUCH_AT_ONCE]
+        halved = crowded if self._halve(crowded, part) else []
+        for mailbox in errors.keys() - set(halved):
+            self._give_up(mailbox, errors[mailbox])
 
     def _settle(self, mailbox: str, window: Interval) -> None:
         self._missing[mailbox].remove(window)
@@ -273,7 +287,7 @@ class Inquiry:
             self._give_up_all(part, error)
 
     def _shorten(self, part: _Part, error: CalendarError) -> bool:
-        return error.code in TOO_MUCH_AT_ONCE and self._halve(part.mailboxes, part)
+        return error.code in TOO_MUCH_AT_ONCE and self._halve(self._unanswered(part), part)
 
     def _repeat(self, part: _Part, error: CalendarError) -> bool:
         """Ask the same once more, where that can help."""
@@ -281,9 +295,10 @@ class Inquiry:
         self._doubted = self._doubted or refused
         # Exchange also says 401 when it is busy, and closes connections that were idle.
         may_help = refused or error.passing or error.code == SERVER_BUSY
-        if not may_help or part.tries >= self._most_tries(part, error) or not self._spend():
-            return False
-        part.tries += 1
+        if error.asked:
+            if not may_help or part.tries >= self._most_tries(part, error) or not self._spend():
+                return False
+            part.tries += 1
         self._todo.appendleft(part)
         for mailbox in self._unanswered(part):
             self._errors[mailbox] = error
@@ -326,13 +341,13 @@ class Inquiry:
     def _halve(self, mailboxes: Sequence[str], part: _Part) -> bool:
         """Ask for half the window at a time. False where it is short enough."""
         length = part.window.end - part.window.start
-        if length <= SHORTEST_WINDOW or not self._spend(2):
+        if not mailboxes or length <= SHORTEST_WINDOW or not self._spend(2):
             return False
         halves = split(part.window, length / 2)
-        waiting = tuple(mailbox for mailbox in mailboxes if part.window in self._missing.get(mailbox, ()))
-        for mailbox in waiting:
+        for mailbox in mailboxes:
             self._missing[mailbox] = (self._missing[mailbox] - {part.window}) | set(halves)
-        self._todo.extend(_Part(waiting, half, part.patience, part.longest) for half in halves)
+        for half in halves:
+            self._todo.append(_Part(tuple(mailboxes), half, part.patience, part.longest, part.small))
         return True
 
     def _unanswered(self, part: _Part) -> list[str]:

@@ -61,7 +61,7 @@ class EwsBackend(CalendarBackend):
         self, mailboxes: Sequence[str], window: Interval, deadline: Deadline
     ) -> dict[str, list[BusyTime] | CalendarError]:
         if pause := self.throttles.left(READS):
-            raise CalendarError(SERVER_BUSY, "still throttled", retry_after=pause)
+            raise CalendarError(SERVER_BUSY, "still throttled", retry_after=pause, asked=False)
         try:
             return self._busy_times(mailboxes, window, deadline)
         except CalendarError as error:

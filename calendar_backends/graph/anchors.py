@@ -100,7 +100,8 @@ class Anchors:
         free = [anchor for anchor, pause in zip(candidates, pauses, strict=True) if not pause]
         if any(pauses) and all(map(self._is_bad, free)):
             detail = "every anchor mailbox that may work is throttled"
-            raise CalendarError(SERVER_BUSY, detail, retry_after=min(filter(None, pauses)))
+            pause = min(filter(None, pauses))
+            raise CalendarError(SERVER_BUSY, detail, retry_after=pause, asked=False)
         return free
 
     def _give_back(self, anchor: str) -> None:

@@ -90,6 +90,31 @@ def test_a_status_can_be_spelt_strangely(
     assert [entry["scheduleItems"][0]["status"] for entry in entries(graph)] == [status, "busy"]
 
 
+@pytest.mark.parametrize(
+    ("style", "text"),
+    [
+        ("naive", "2026-11-23T09:00:00"),
+        ("z", "2026-11-23T09:00:00Z"),
+        ("offset", "2026-11-23T11:00:00+02:00"),
+        ("fraction", "2026-11-23T09:00:00.123"),
+        ("garbage", "tomorrow-ish"),
+    ],
+)
+def test_times_can_come_in_every_style(graph: GraphClient, style: str, text: str) -> None:
+    add(graph, "time_format", mailbox=ANNA, format=style)
+    anna, ben = (entry["scheduleItems"][0]["start"]["dateTime"] for entry in entries(graph))
+    assert (anna, ben) == (text, "2026-11-23T09:00:00.0000000")
+
+
+@pytest.mark.parametrize(("kind", "digits"), [("view_none", set()), ("merged_only", {"0", "2"})])
+def test_a_view_can_be_less_than_asked(graph: GraphClient, kind: str, digits: set[str]) -> None:
+    add(graph, kind, mailbox=ANNA)
+    anna, ben = entries(graph)
+    assert (anna["scheduleItems"], set(anna["availabilityView"])) == ([], digits)
+    assert "error" not in anna
+    assert len(ben["scheduleItems"]) == 1
+
+
 def test_times_can_come_in_a_windows_zone(graph: GraphClient) -> None:
     add(graph, "windows_zone", mailbox=ANNA)
     start = entries(graph)[0]["scheduleItems"][0]["start"]

@@ -43,6 +43,12 @@ def test_latency_is_added_to_each_request(exchange: Simulator, ews: EwsClient) -
     assert time.monotonic() - began >= 0.1
 
 
+def test_the_moment_of_a_request_is_remembered(exchange: Simulator, ews: EwsClient) -> None:
+    before = time.monotonic()
+    ews.call(PING)
+    assert before <= exchange.requests[0].at <= time.monotonic()
+
+
 def test_the_most_requests_at_a_time_are_remembered(exchange: Simulator, ews: EwsClient) -> None:
     exchange.latency = 0.2
     callers = [threading.Thread(target=ews.call, args=(PING,)) for _ in range(5)]

@@ -1,0 +1,54 @@
+"""How a worker's memory grows while it serves many Orgs."""
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import count
+
+from tests.benchmarks.bench import Bench
+from tests.benchmarks.client import Caller
+from tests.benchmarks.measure import Report, Row, together
+from tests.benchmarks.service import Service
+from tests.benchmarks.world import FLEET, addresses
+
+_AT_ONCE = 16
+_MOST_MB = 150.0
+#: What counts as flat: the allocator keeps a few pages more or less.
+_MOST_GROWTH_MB = 5.0
+_CALLS = (100, 1000, 2000, 3000, 4000, 5000)
+
+
+def memory(bench: Bench) -> Report:
+    """RSS of the worker after so many calls, spread over 20 Orgs."""
+    with bench.installation.serve() as service:
+        callers = [Caller(service, org, addresses(org)) for org in FLEET]
+        grown = _grow(service, callers, (100, 500, 1000) if bench.quick else _CALLS)
+    last = max(grown)
+    earlier = grown.get(1000, grown[min(grown)])
+    growth = grown[last] - earlier
+    found = Row(
+        "service",
+        bar=f"≤ {_MOST_MB:.0f} MB, flat from 1,000 on",
+        met=grown[last] <= _MOST_MB and growth <= _MOST_GROWTH_MB,
+        remark=", ".join(f"{resident:.1f} MB after {calls:,}" for calls, resident in grown.items()),
+    )
+    return Report([found], {"resident_mb": grown})
+
+
+def _grow(service: Service, callers: Sequence[Caller], stops: Sequence[int]) -> dict[int, float]:
+    grown: dict[int, float] = {}
+    turns = count()
+    for stop in stops:
+        _call(callers, stop - max(grown, default=0), turns)
+        grown[stop] = round(service.resident(), 1)
+    return grown
+
+
+def _call(callers: Sequence[Caller], calls: int, turns: "count[int]") -> None:
+    """So many calls, Org after Org, by several threads."""
+    shares = [calls // _AT_ONCE + (number < calls % _AT_ONCE) for number in range(_AT_ONCE)]
+
+    def work(share: int) -> None:
+        for _ in range(share):
+            callers[next(turns) % len(callers)]()
+
+    together([partial(work, share) for share in shares])
