@@ -114,6 +114,8 @@ class Inquiry:
         self._missing = {mailbox: set(pieces) for mailbox in mailboxes}
         self._entries = {mailbox: [] for mailbox in mailboxes}
         self._todo.extend(part for piece in pieces for part in self._planned(mailboxes, piece))
+        if len(self._todo) == 1:
+            self._todo[0].longest = self._time  # it takes no connection from others: an Exchange may be slow
         while self._missing and not self._deadline.over and self._goes_on():
             self._start()
             self._collect()

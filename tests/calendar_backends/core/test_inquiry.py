@@ -73,7 +73,7 @@ class Exchange:
     def _busy(self, mailbox: str, window: Interval) -> Busy:
         if mailbox.startswith("gone"):
             return CalendarError("ErrorMailRecipientNotFound")
-        if mailbox.startswith("crowded") and window.end - window.start > 2 * DAY:
+        if mailbox.startswith("crowded") and window.end - window.start > 4 * DAY:
             return CalendarError("ErrorResultSetTooBig")
         return entries(mailbox, window)
 
@@ -238,6 +238,14 @@ def test_one_that_hangs_is_isolated_and_remembered_as_slow() -> None:
     assert inquiry.slow == {"hang-15"}
 
 
+def test_so_many_hang_that_the_slots_are_short_and_yet_all_get_their_turn() -> None:
+    exchange = Exchange(mailboxes=60, slots=4)
+    mixed = [f"{'well' if n % 3 else 'hang'}-{n}" for n in range(60)]
+    inquiry, answers = exchange.inquire(mixed, seconds=3)
+    assert inquiry.slow == {mailbox for mailbox in mixed if mailbox.startswith("hang")}
+    assert all(code(busy) == "NoError" for mailbox, busy in answers.items() if mailbox.startswith("well"))
+
+
 def test_who_was_slow_before_is_asked_apart_and_holds_up_nobody() -> None:
     exchange = Exchange(mailboxes=20)
     _, answers = exchange.inquire([*named("well", 5), "hang-9"], seconds=0.5, apart={"hang-9"})
@@ -362,3 +370,16 @@ def test_slots_that_others_hold_are_waited_for_and_no_longer_than_the_deadline()
     threading.Timer(0.2, exchange.limits.slots.release).start()
     _, answers = exchange.inquire(["well-1"])
     assert code(answers["well-1"]) == "NoError"
+
+
+def test_an_exchange_that_is_slow_for_everybody_is_waited_for() -> None:
+    def slow(mailboxes: Sequence[str], window: Interval, deadline: Deadline) -> dict[str, Busy]:
+        if deadline.left() < 0.7:
+            raise CalendarError("ErrorTimeoutExpired", uncertain=True)
+        time.sleep(0.7)
+        return {mailbox: [] for mailbox in mailboxes}
+
+    limits = Limits(20, timedelta(days=31), threading.BoundedSemaphore(10))
+    window = Interval(datetime(2030, 5, 6, tzinfo=UTC), datetime(2030, 5, 7, tzinfo=UTC))
+    answers = Inquiry(slow, limits, Deadline.after(1)).run(["a@x.example", "b@x.example"], window)
+    assert answers == {"a@x.example": [], "b@x.example": []}
