@@ -45,9 +45,9 @@ PRODUCTION = DJANGO_SETTINGS_MODULE=config.settings.production DATABASE_URL=sqli
 
 .PHONY: lock
 lock: $(VENV)/dev.ok  ## Write requirements/*.txt anew from requirements/*.in
-	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --custom-compile-command "make lock" \
 		--python $(BIN)/python requirements/base.in -o requirements/base.txt
-	$(BIN)/uv pip compile -q --upgrade --generate-hashes --no-emit-index-url --custom-compile-command "make lock" \
+	$(BIN)/uv pip compile -q --upgrade --generate-hashes --custom-compile-command "make lock" \
 		--python $(BIN)/python -c requirements/base.txt requirements/dev.in -o requirements/dev.txt
 
 $(VENV)/bin/python:

@@ -189,6 +189,16 @@ def _never_connected(error: requests.exceptions.ConnectionError) -> bool:
     return isinstance(reason, MaxRetryError) and isinstance(reason.reason, NewConnectionError)
 
 
+def require_certificates(pem: str) -> None:
+    """For option forms: text that ``open_session`` takes as ``ca_bundle``. Raises ValidationError."""
+    try:
+        ssl.create_default_context(cadata=pem)
+    except (ssl.SSLError, TypeError, ValueError) as error:
+        raise ValidationError(
+            "No certificates in PEM form (-----BEGIN CERTIFICATE-----) were found."
+        ) from error
+
+
 def require_tls(url: str) -> None:
     """For option forms: https, or http to this very machine. Raises ValidationError."""
     parts = urlsplit(url)

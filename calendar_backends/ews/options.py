@@ -1,7 +1,6 @@
 """What an Org fills in to be connected through EWS."""
 
-import ssl
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from django import forms
@@ -9,7 +8,7 @@ from django.core.exceptions import ValidationError
 
 from calendar_backends.base import SecretField
 from calendar_backends.ews.envelope import VERSIONS
-from calendar_backends.transport import require_tls
+from calendar_backends.transport import require_certificates, require_tls
 
 DEFAULT_VERSION: Final = "Exchange2016"
 _EXCHANGE_ONLINE: Final = (
@@ -79,14 +78,5 @@ class EwsOptions(forms.Form):
     def clean_ca_bundle(self) -> str:
         pem: str = self.cleaned_data["ca_bundle"]
         if pem:
-            _load(pem)
+            require_certificates(pem)
         return pem
-
-
-def _load(pem: Any) -> None:
-    try:
-        ssl.create_default_context(cadata=pem)
-    except (ssl.SSLError, TypeError, ValueError) as error:
-        raise ValidationError(
-            "No certificates in PEM form (-----BEGIN CERTIFICATE-----) were found."
-        ) from error

@@ -1,7 +1,6 @@
 """What an Org must fill in to reach its Microsoft 365 tenant."""
 
 import re
-import ssl
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,7 +13,7 @@ from django.core.validators import RegexValidator
 
 from calendar_backends.base import SecretField
 from calendar_backends.graph.messages import is_address
-from calendar_backends.transport import require_tls
+from calendar_backends.transport import require_certificates, require_tls
 
 GRAPH_URL = "https://graph.microsoft.com"
 AUTHORITY_URL = "https://login.microsoftonline.com"
@@ -101,7 +100,7 @@ class GraphOptions(forms.Form):
     def clean_ca_bundle(self) -> str:
         pem: str = self.cleaned_data["ca_bundle"]
         if pem:
-            _require_certificates(pem)
+            require_certificates(pem)
         return pem
 
     def clean_certificate(self) -> str:
@@ -148,10 +147,3 @@ def _root(url: str) -> str:
     if parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValidationError("Give the root only, for example https://graph.microsoft.com.")
     return f"{parts.scheme}://{parts.netloc.lower()}"
-
-
-def _require_certificates(pem: str) -> None:
-    try:
-        ssl.create_default_context(cadata=pem)
-    except (ssl.SSLError, ValueError) as error:
-        raise ValidationError("These are no certificates in PEM.") from error
