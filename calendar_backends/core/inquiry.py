@@ -114,8 +114,10 @@ class Inquiry:
         self._missing = {mailbox: set(pieces) for mailbox in mailboxes}
         self._entries = {mailbox: [] for mailbox in mailboxes}
         self._todo.extend(part for piece in pieces for part in self._planned(mailboxes, piece))
-        if len(self._todo) == 1:
-            self._todo[0].longest = self._time  # it takes no connection from others: an Exchange may be slow
+        if len(self._todo) == 1 and len(mailboxes) > 1:
+            # It takes no connection from other parts, so an Exchange that is slow for everybody may take its
+            # time. (One mailbox cannot be asked in smaller parts, and is asked anew instead.)
+            self._todo[0].longest = self._time
         while self._missing and not self._deadline.over and self._goes_on():
             self._start()
             self._collect()
