@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import math
 from pathlib import Path
 
 import environ
@@ -18,6 +19,18 @@ def required(name: str, hint: str) -> str:
     value = str(env.str(name, default=""))
     if not value:
         raise ImproperlyConfigured(f"Set the environment variable {name}: {hint} See .env.example.")
+    return value
+
+
+def seconds(name: str, default: float) -> float:
+    """The variable: seconds, at least 0. Raises ImproperlyConfigured for anything else."""
+    text = str(env.str(name, default=str(default)))
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value < math.inf:
+        raise ImproperlyConfigured(f'{name} is "{text}"; give seconds, at least 0. See .env.example.')
     return value
 
 

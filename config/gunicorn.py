@@ -18,6 +18,11 @@ timeout = 120
 graceful_timeout = 30
 keepalive = 75
 
+#: So many objects in use that were not after the last look for garbage are worth another.
+WORTH_A_LOOK = 5_000
+#: Younger garbage is looked for so many times for each time that older is looked for as well.
+LOOKS = (10, 5)
+
 # Of malloc.h; where there is no glibc there is nothing to set.
 M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 
@@ -32,9 +37,17 @@ def post_worker_init(worker: Any) -> None:
     load_drivers()
     gc.collect()
     gc.freeze()
-    # An answer is thousands of objects that live for as long as the call.
-    gc.set_threshold(5_000, 10, 5)
+    # In the midst of a call all its objects are in use: see post_request.
+    gc.set_threshold(40 * WORTH_A_LOOK, *LOOKS)
     _hold_less_memory()
+
+
+def post_request(worker: Any, request: Any, environ: Any, response: Any) -> None:
+    """Look for garbage once the answer is sent. Python by itself would do it while an answer is read, which
+    is thousands of objects, and find nothing."""
+    young, middle, old = gc.get_count()
+    if young > WORTH_A_LOOK:
+        gc.collect(2 if old > LOOKS[1] else 1 if middle > LOOKS[0] else 0)
 
 
 def _hold_less_memory() -> None:

@@ -15,7 +15,7 @@ from oauth2_provider.models import (
 )
 
 from calendar_backends import registry
-from orgs.forms import ClientForm, OrgForm, PersonForm
+from orgs.forms import APPOINTMENTS, ORG, ClientForm, OrgForm, PersonForm
 from orgs.models import Client, Org, Person
 from orgs.probing import NobodyToProbe, probe
 
@@ -58,7 +58,7 @@ class OptionsAdmin(admin.ModelAdmin):
 @admin.register(Org)
 class OrgAdmin(OptionsAdmin):
     form = OrgForm
-    fields = OrgForm.Meta.fields
+    fieldsets = ((None, {"fields": ORG}), ("Appointments", {"fields": APPOINTMENTS}))
     list_display = ("name", "slug", "backend", "active", "people")
     list_filter = ("active", "backend")
     search_fields = ("name", "slug")

@@ -56,6 +56,21 @@ class OptionsForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the 
         return [*super().changed_data, *(f"{PREFIX}.{name}" for name in (page.changed() if page else []))]
 
 
+#: The fields of an Org, in the groups that its page shows.
+ORG = (
+    "slug",
+    "name",
+    "active",
+    "backend",
+    "on_unknown",
+    "blocking_statuses",
+    "repair_json",
+    "read_deadline",
+    "write_deadline",
+)
+APPOINTMENTS = ("html_body", "optional_show_as", "reminder_minutes")
+
+
 class OrgForm(OptionsForm):
     blocking_statuses = forms.MultipleChoiceField(
         choices=[(status, status) for status in STATUSES],
@@ -66,17 +81,7 @@ class OrgForm(OptionsForm):
 
     class Meta:
         model = Org
-        fields = (
-            "slug",
-            "name",
-            "active",
-            "backend",
-            "on_unknown",
-            "blocking_statuses",
-            "repair_json",
-            "read_deadline",
-            "write_deadline",
-        )
+        fields = ORG + APPOINTMENTS
 
     def _backend(self) -> str:
         return str(self.data.get("backend", self.instance.backend))

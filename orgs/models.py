@@ -30,12 +30,21 @@ def default_blocking() -> list[str]:
     return list(DEFAULT_BLOCKING)
 
 
+#: Two weeks, the longest that Outlook's own list offers.
+LONGEST_REMINDER = 14 * 24 * 60
+
+
 class Org(models.Model):
     """A tenant: one Salesforce org and its calendars."""
 
     class OnUnknown(models.TextChoices):
         BLOCK = "block", "the whole window is reported unavailable"
         FREE = "free", "no time is reported unavailable"
+
+    class ShowAs(models.TextChoices):
+        BUSY = "busy", "Busy"
+        TENTATIVE = "tentative", "Tentative"
+        FREE = "free", "Free"
 
     slug = models.SlugField(
         unique=True,
@@ -45,6 +54,8 @@ class Org(models.Model):
     name = models.CharField(max_length=200)
     backend = models.CharField("calendar backend", max_length=50, choices=backend_choices, default="graph")
     options = EncryptedJSONField(default=dict)
+    #: What they were before the last switch, so that it can be undone: {"backend": str, "options": {…}}.
+    previous = EncryptedJSONField(null=True)
     active = models.BooleanField(default=True, help_text="If not, its tokens are refused at once.")
     on_unknown = models.CharField(
         "if a calendar cannot be read",
@@ -71,6 +82,28 @@ class Org(models.Model):
         default=20,
         validators=[MinValueValidator(1), MaxValueValidator(110)],
         help_text="Seconds within which Create, Update and Delete answer. Salesforce waits for 120 at most.",
+    )
+    html_body = models.BooleanField(
+        "HTML body",
+        default=False,
+        help_text="The body of an Event is HTML. If not, it is plain text, and shown as it is.",
+    )
+    optional_show_as = models.CharField(
+        "optional attendees are shown as",
+        max_length=9,
+        choices=ShowAs.choices,
+        default=ShowAs.BUSY,
+        help_text="Salesforce may book them again at that time, but Read reports it unavailable unless it is "
+        "shown as Free, or as Tentative where that status does not block.",
+    )
+    reminder_minutes = models.PositiveIntegerField(
+        "reminder",
+        null=True,
+        blank=True,
+        default=15,
+        validators=[MaxValueValidator(LONGEST_REMINDER)],
+        help_text="Minutes before the start; empty: no reminder. It is set when an Appointment is made, and "
+        "belongs to the person from then on.",
     )
     created = models.DateTimeField(auto_now_add=True)
     modified = models.DateTimeField(auto_now=True)

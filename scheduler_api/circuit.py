@@ -35,6 +35,11 @@ class Circuit:
             return None
         return CalendarError(self._known["code"], "the connection is broken and not tried for a while")
 
+    @property
+    def suspect(self) -> bool:
+        """Whether the connection was found broken lately, and nothing has worked since."""
+        return "times" in self._known
+
     def remember(self, broken: CalendarError | None) -> None:
         """Tell the others what this call found out, if it is news."""
         throttles = self._calendar.throttles.pending()

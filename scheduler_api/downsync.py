@@ -1,30 +1,47 @@
 """Create, Update, Delete: declare what every mailbox should hold, make it so, report.
 
-The same `converge` serves the API call and whoever finishes later what it could not.
+The same `converge` serves the API call and the repair worker.
 """
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
-from django.utils import timezone
+from django.db.models import F
 
-from calendar_backends.base import CalendarBackend, CalendarError, Change, Content, Deadline
+from calendar_backends.base import (
+    FIELDS,
+    CalendarBackend,
+    CalendarError,
+    Change,
+    Content,
+    Deadline,
+)
 from calendar_backends.core.appointments import each_once
-from calendar_backends.core.convergence import Goal, Outcome, Settled, first_change, next_changes
+from calendar_backends.core.convergence import Goal, Outcome, Run, carry_out
 from calendar_backends.core.errors import (
     INTERNAL_SERVER_ERROR,
     ITEM_NOT_FOUND,
     MAIL_RECIPIENT_NOT_FOUND,
     NO_ERROR,
+    SERVER_BUSY,
+    STALE_OBJECT,
     TIMEOUT_EXPIRED,
     public_code,
 )
 from orgs.models import Org
-from scheduler_api.ledger import declare
-from scheduler_api.models import Appointment, Event, load_content
+from scheduler_api.circuit import Circuit
+from scheduler_api.leases import Task, release, take
+from scheduler_api.ledger import Declaration, Declared, declare
+from scheduler_api.models import Appointment, load_content
+from scheduler_api.seats import seat
 
 logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at what another process is working on, at first and at most.
+FIRST_LOOK, LONGEST_LOOK = 0.02, 0.25
 
 
 @dataclass(frozen=True)
@@ -35,104 +52,141 @@ class Status:
     code: str
 
 
-def save(
-    *,
-    org: Org,
-    event_id: str,
-    content: Content,
-    wanted: Sequence[str],
-    unwanted: Sequence[str] = (),
-    deadline: Deadline,
-) -> list[Status]:
+def save(*, org: Org, event_id: str, declaration: Declaration, deadline: Deadline) -> list[Status]:
     """Create and Update: the Event in every wanted mailbox, and in no other. Organizer first."""
-    declared = declare(org=org, event_id=event_id, content=content, wanted=wanted, unwanted=unwanted)
-    codes = converge(declared.event, deadline, settled=declared.settled)
-    keep = {address.lower() for address in wanted}
+    declared = declare(org=org, event_id=event_id, declaration=declaration, deadline=deadline)
+    codes = _codes(declared, deadline)
+    keep = {address.lower() for address in declaration.wanted}
     # A leaver that never had it is as it should be.
     done = {key: NO_ERROR for key, code in codes.items() if key not in keep and code == ITEM_NOT_FOUND}
-    return _report([*wanted, *unwanted], {**codes, **done}, declared.untouched)
+    named = [*declaration.wanted, *declaration.unwanted]
+    return _report(named, {**codes, **done}, declared)
 
 
-def cancel(*, org: Org, event_id: str, named: Sequence[str], deadline: Deadline) -> list[Status]:
+def cancel(*, org: Org, event_id: str, declaration: Declaration, deadline: Deadline) -> list[Status]:
     """Delete: the Event in no mailbox. Reports whoever was named, and whoever had it until now."""
-    declared = declare(org=org, event_id=event_id, content=None, wanted=(), unwanted=named)
-    codes = converge(declared.event, deadline, settled=declared.settled)
-    return _report(named or list(codes), codes, declared.untouched)
+    declared = declare(org=org, event_id=event_id, declaration=declaration, deadline=deadline)
+    codes = _codes(declared, deadline)
+    return _report(declaration.unwanted or list(codes), codes, declared)
 
 
-def _report(named: Sequence[str], codes: Mapping[str, str], untouched: Collection[str]) -> list[Status]:
+def _report(named: Sequence[str], codes: Mapping[str, str], declared: Declared) -> list[Status]:
     """A row per address, in the caller's order and spelling; others who are concerned come last."""
-    addresses = each_once([*named, *(mailbox for mailbox in codes if mailbox not in untouched)])
+    if declared.overtaken:
+        return [Status(address, STALE_OBJECT) for address in each_once(named)]
+    addresses = each_once([*named, *(mailbox for mailbox in codes if mailbox not in declared.untouched)])
     return [Status(address, codes.get(address.lower(), MAIL_RECIPIENT_NOT_FOUND)) for address in addresses]
 
 
-def converge(event: Event, deadline: Deadline, *, settled: Collection[str] = ()) -> dict[str, str]:
-    """Make every mailbox of the Event agree with it; lower-cased mailbox -> public code.
+def _codes(declared: Declared, deadline: Deadline) -> dict[str, str]:
+    """Converge, and the public code of every mailbox of the Event, in lower case."""
+    rows = declared.event.appointments.order_by("pk")
+    if declared.overtaken:
+        return dict.fromkeys(rows.values_list("mailbox", flat=True), STALE_OBJECT)
+    converge(declared.event.org, declared.tasks, deadline)
+    _wait_for_others(declared, deadline)
+    return {row.mailbox.lower(): public_code(_code_of(row)) for row in rows.select_related("event")}
 
-    ``settled`` are the mailboxes that need no look before something is created in them. No transaction
-    is open and no row is locked while Exchange is called.
+
+def _code_of(row: Appointment) -> str:
+    if row.behind and row.error_code in ("", NO_ERROR, ITEM_NOT_FOUND):
+        return TIMEOUT_EXPIRED  # somebody else is still at it
+    return row.error_code
+
+
+def _wait_for_others(declared: Declared, deadline: Deadline) -> None:
+    """Another call is at work in some mailboxes of this Event: let it finish, then do what is left to do."""
+    pks = {row.pk for row in declared.held}
+    look = FIRST_LOOK
+    while pks and not deadline.over:
+        time.sleep(min(look, deadline.left()))
+        look = min(2 * look, LONGEST_LOOK)
+        behind = Appointment.objects.filter(pk__in=pks, applied_version__lt=F("event__version"))
+        converge(declared.event.org, take(behind, deadline), deadline)
+        pks = set(behind.filter(lease__isnull=False).values_list("pk", flat=True))
+
+
+def converge(org: Org, tasks: Sequence[Task], deadline: Deadline) -> None:
+    """Make the mailboxes of these Appointments agree with what is declared, and write down what came of it.
+
+    All tasks are the Org's. No transaction is open and no row is locked while Exchange is called.
     """
-    rows = list(event.appointments.order_by("pk"))
-    runs = [_run(event, row, settled) for row in rows if row.due]
-    if runs:
-        _carry_out(event.org, runs, deadline)
-    for run in runs:
-        _record(event, run)
+    if tasks:
+        runs = [run_of(task) for task in tasks]
+        work(org, runs, deadline)
+        finish(tasks, runs)
+
+
+def finish(tasks: Sequence[Task], runs: Sequence[Run]) -> None:
+    """Write down what came of the tasks."""
+    release(list(zip(tasks, runs, strict=True)))
     failed = sum(run.code != NO_ERROR for run in runs)
-    logger.info("converged version=%d mailboxes=%d failed=%d", event.version, len(runs), failed)
-    return {row.mailbox.lower(): public_code(row.error_code) for row in rows}
+    logger.info("converged mailboxes=%d failed=%d", len(runs), failed)
 
 
-@dataclass
-class _Run:
-    """One mailbox on its way to its goal: what to do next, and what came of it so far."""
-
-    row: Appointment
-    goal: Goal
-    todo: list[Change]
-    looked: bool = False
-    settled: list[Settled] = field(default_factory=list)
-
-    @property
-    def ref(self) -> str | None:
-        return next((end.ref for end in self.settled if end.ref), None)
-
-    @property
-    def code(self) -> str:
-        if not self.settled or self.todo:
-            return TIMEOUT_EXPIRED
-        return next((end.code for end in self.settled if end.code != NO_ERROR), NO_ERROR)
-
-    def take(self, outcomes: Mapping[Change, Outcome]) -> None:
-        changes, self.todo = self.todo, []
-        for change in changes:
-            following = next_changes(self.goal, change, outcomes[change], looked=self.looked)
-            if isinstance(following, Settled):
-                self.settled.append(following)
-            else:
-                self.looked = True
-                self.todo += following
-
-
-def _run(event: Event, row: Appointment, settled: Collection[str]) -> _Run:
-    content = load_content(event.content) if row.wanted and event.content else None
-    goal = Goal(row.mailbox, event.stamp, event.version, content)
+def run_of(task: Task) -> Run:
+    """What is to be done about one Appointment."""
+    row, event = task.row, task.event
     foreign = row.backend not in ("", event.org.backend)  # the Org had another driver when it was written
-    attempted = foreign or row.mailbox.lower() not in settled
-    return _Run(row, goal, [first_change(goal, None if foreign else row.item_ref, attempted=attempted)])
+    ref = None if foreign else row.item_ref
+    failed = row.error_code not in ("", NO_ERROR)
+    doubtful = row.doubtful_until is not None or foreign or (failed and ref is None)
+    fields = frozenset(row.differing) or FIELDS
+    goal = Goal(row.mailbox, event.stamp, event.version, content_of_row(row), fields)
+    return Run(goal, ref, attempted=doubtful)
 
 
-def _carry_out(org: Org, runs: Sequence[_Run], deadline: Deadline) -> None:
+def content_of_row(row: Appointment) -> Content | None:
+    """What the mailbox should hold; None for nothing."""
+    event = row.event
+    if not row.wanted or event.content is None:
+        return None
+    show_as = event.org.optional_show_as if row.optional else "busy"
+    return replace(load_content(event.content), show_as=show_as, reminder=event.org.reminder_minutes)
+
+
+def work(org: Org, runs: Sequence[Run], deadline: Deadline) -> None:
+    """Call Exchange until everything is done, or the deadline. Never raises."""
     try:
-        calendar = org.calendar()
-        while (busy := [run for run in runs if run.todo]) and not deadline.over:
-            outcomes = _write(calendar, [change for run in busy for change in run.todo], deadline)
-            for run in busy:
-                run.take(outcomes)
+        with seat(org.slug) as free:
+            if free:
+                _call_exchange(org.calendar(), runs, deadline)
+            else:
+                _refuse(runs, CalendarError(SERVER_BUSY, "too many calls wait for this Org's Exchange"))
     except Exception:  # a bug in a driver: what it did is unknown, so everything stays due
         logger.exception("the driver failed")
         for run in runs:
-            run.settled.append(Settled(run.ref, INTERNAL_SERVER_ERROR))
+            run.give_up(INTERNAL_SERVER_ERROR)
+
+
+def _call_exchange(calendar: CalendarBackend, runs: Sequence[Run], deadline: Deadline) -> None:
+    """One mailbox goes first where nobody was let in lately: too many wrong passwords lock an account."""
+    circuit = Circuit(calendar)
+    write = partial(_write, calendar)
+    first = 1 if circuit.suspect else len(runs)
+    if circuit.error is not None:
+        _refuse(runs, circuit.error)
+        return
+    carry_out(write, runs[:first], deadline)
+    error = _let_nobody_in(runs[:first])
+    # A single 401 is also what a busy Exchange says: one alone is no proof.
+    circuit.remember(error if len(runs) > 1 else None)
+    if error is None:
+        carry_out(write, runs[first:], deadline)
+    else:
+        _refuse(runs[first:], error)
+
+
+def _let_nobody_in(runs: Sequence[Run]) -> CalendarError | None:
+    """The error of every one of them, if it is that the connection's credentials are refused."""
+    errors = [run.error for run in runs if run.error and run.error.signed_out and run.code != NO_ERROR]
+    return errors[0] if errors and len(errors) == len(runs) else None
+
+
+def _refuse(runs: Sequence[Run], error: CalendarError) -> None:
+    """Exchange is not asked at all, so this is no try that counts."""
+    for run in runs:
+        run.refuse(CalendarError(error.code, error.detail, asked=False))
 
 
 def _write(
@@ -146,21 +200,3 @@ def _write(
         if isinstance(outcome, CalendarError):
             logger.warning("%s failed for %s: %s", change.verb, change.mailbox, outcome)
     return outcomes
-
-
-def _record(event: Event, run: _Run) -> None:
-    """Note the outcome, unless a later version has been applied meanwhile."""
-    row, code = run.row, run.code
-    if run.settled:
-        row.item_ref, row.backend = run.ref, event.org.backend if run.ref else ""
-    if code == NO_ERROR:
-        row.applied_version = event.version
-    never = row.error_code == ITEM_NOT_FOUND and not any(end.existed for end in run.settled)
-    row.error_code = ITEM_NOT_FOUND if never and code == NO_ERROR else code
-    Appointment.objects.filter(pk=row.pk, applied_version__lt=event.version).update(
-        item_ref=row.item_ref,
-        backend=row.backend,
-        error_code=row.error_code,
-        applied_version=row.applied_version,
-        modified=timezone.now(),
-    )

@@ -1,55 +1,126 @@
 """Declaring: writing down what every mailbox should hold, before anything is done about it."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
 
+from django.conf import settings
 from django.db import transaction
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 
-from calendar_backends.base import Content
+from calendar_backends.base import Content, Deadline
+from calendar_backends.core.appointments import differing
 from calendar_backends.core.errors import ITEM_NOT_FOUND
 from orgs.models import Org, Person
-from scheduler_api.models import Appointment, Event, store_content
+from scheduler_api.leases import Task, is_free, lease, lease_seconds, update_alike
+from scheduler_api.models import Appointment, Event, load_content, store_content
+
+DECLARED = (
+    "applied_version",
+    "attempts",
+    "differing",
+    "doubtful_until",
+    "due_at",
+    "error_code",
+    "lease",
+    "optional",
+    "wanted",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Declaration:
+    """What Salesforce says of an Event. ``content`` None cancels it.
+
+    Addresses that are no active user of the Org are passed over. Whoever had the Event and is not in
+    ``wanted`` is to lose it, whether ``unwanted`` names them or not. ``optional`` has the lower-cased
+    addresses of those in ``wanted`` who need not come. ``sequence`` is the caller's growing number.
+    """
+
+    content: Content | None
+    wanted: Sequence[str] = ()
+    unwanted: Sequence[str] = ()
+    optional: Collection[str] = ()
+    sequence: int | None = None
 
 
 @dataclass(frozen=True)
 class Declared:
-    """An Event as it was just declared; mailboxes are in lower case.
+    """An Event as it was just declared.
 
-    ``settled``: about these the ledger was certain until then, so that nothing needs to be looked up there.
-    ``untouched``: these held nothing and are to hold nothing.
+    ``tasks``: what this process has leased and is to do now. ``held``: what another process is working on.
+    ``untouched``: lower-cased mailboxes that held nothing and are to hold nothing. ``overtaken``: a later
+    declaration was there before, so that nothing was changed.
     """
 
     event: Event
-    settled: frozenset[str]
-    untouched: frozenset[str]
+    tasks: list[Task] = field(default_factory=list)
+    held: list[Appointment] = field(default_factory=list)
+    untouched: frozenset[str] = frozenset()
+    overtaken: bool = False
 
 
 @transaction.atomic
-def declare(
-    *, org: Org, event_id: str, content: Content | None, wanted: Sequence[str], unwanted: Sequence[str] = ()
-) -> Declared:
-    """Commit the next version of an Event: its content (None cancels it) and who should have it.
+def declare(*, org: Org, event_id: str, declaration: Declaration, deadline: Deadline) -> Declared:
+    """Commit the next version of an Event, and lease what is to be done about it until ``deadline``."""
+    event, now = locked_event(org, event_id)
+    if _is_overtaken(event, declaration, now):
+        return Declared(event, overtaken=True)
+    rows = {row.mailbox.lower(): row for row in event.appointments.select_for_update()}
+    people = _people(org, [*declaration.wanted, *declaration.unwanted])
+    was = load_content(event.content) if event.content else None
+    _declare_event(event, declaration, now)
+    new = [Appointment(event=event, mailbox=people[key], wanted=False) for key in people.keys() - rows.keys()]
+    old = list(rows.values())
+    changed = differing(was, declaration.content) if was and declaration.content else frozenset()
+    invited = {address.lower() for address in declaration.wanted} & people.keys()
+    for row in (*old, *new):
+        _declare_row(row, declaration, wanted=row.mailbox.lower() in invited, changed=changed)
+    todo = [row for row in (*old, *new) if row.behind]
+    mine = [row for row in todo if is_free(row, now)]
+    lease(mine, now + lease_seconds(deadline), now)
+    Appointment.objects.bulk_create(new)
+    update_alike(old, DECLARED)
+    untouched = frozenset(row.mailbox.lower() for row in (*old, *new) if not row.behind)
+    held = [row for row in todo if row not in mine]
+    return Declared(event, [Task(row, event, now) for row in mine], held, untouched)
 
-    Addresses that are no active user of the Org are passed over. Whoever had the Event and is not in
-    ``wanted`` is to lose it, whether ``unwanted`` names them or not.
+
+def locked_event(org: Org, event_id: str) -> tuple[Event, datetime]:
+    """The Event, made if there is none, and the time of the database."""
+    events = Event.objects.select_for_update(of=("self",)).annotate(now=Now())
+    wanted: Mapping[str, Any] = {"org": org, "salesforce_id": event_id}
+    found: Any = events.filter(**wanted).first()
+    if found is None:
+        Event.objects.bulk_create([Event(**wanted)], ignore_conflicts=True)
+        found = events.get(**wanted)
+    found.org = org
+    return found, found.now
+
+
+def _is_overtaken(event: Event, declaration: Declaration, now: datetime) -> bool:
+    """Whether a later declaration was here before this one.
+
+    A caller that numbers its declarations is ordered by them for ever, and the same number again repeats the
+    call. Otherwise what arrives shortly after a Delete is taken for one that the Delete has overtaken.
     """
-    Event.objects.get_or_create(org=org, salesforce_id=event_id)
-    event = Event.objects.select_for_update().get(org=org, salesforce_id=event_id)
-    rows = {row.mailbox.lower(): row for row in event.appointments.all()}
-    people = _people(org, [*wanted, *unwanted])
-    new = people.keys() - rows.keys()
-    settled = new | {key for key, row in rows.items() if not row.due}
-    invited = {address.lower() for address in wanted} & people.keys()
+    revives = event.cancelled and declaration.content is not None
+    if declaration.sequence is not None and event.sequence is not None:
+        return declaration.sequence < event.sequence or (revives and declaration.sequence == event.sequence)
+    window = timedelta(seconds=settings.TOMBSTONE_WINDOW)
+    return revives and event.declared is not None and now < event.declared + window
+
+
+def _declare_event(event: Event, declaration: Declaration, now: datetime) -> None:
+    content = declaration.content
     event.version += 1
     event.content = None if content is None else store_content(content)
+    event.ends = content.end if content else None
     event.cancelled = content is None
+    event.declared = now
+    event.sequence = event.sequence if declaration.sequence is None else declaration.sequence
     event.save()
-    rows |= {key: Appointment(event=event, mailbox=people[key], wanted=False) for key in people if key in new}
-    for key, row in rows.items():
-        _declare_row(row, wanted=key in invited, settled=key in settled)
-    untouched = (key for key, row in rows.items() if not row.due)
-    return Declared(event, frozenset(settled), frozenset(untouched))
 
 
 def _people(org: Org, addresses: Iterable[str]) -> dict[str, str]:
@@ -59,12 +130,25 @@ def _people(org: Org, addresses: Iterable[str]) -> dict[str, str]:
     return dict(people.filter(key__in=keys).values_list("key", "email"))
 
 
-def _declare_row(row: Appointment, *, wanted: bool, settled: bool) -> None:
+def _declare_row(
+    row: Appointment, declaration: Declaration, *, wanted: bool, changed: frozenset[str]
+) -> None:
+    """``changed``: the fields in which the content differs from that of the version before."""
+    settled = row.applied_version == row.event.version - 1 and row.due_at is None
+    optional = wanted and row.mailbox.lower() in declaration.optional
     if row.pk is None and not wanted:
         row.error_code = ITEM_NOT_FOUND  # never seen, until its mailbox shows otherwise
-    elif not wanted and not row.wanted and settled:
+    elif row.pk is not None and not wanted and not row.wanted and settled:
         row.applied_version = row.event.version  # it holds nothing and is to hold nothing
     elif wanted != row.wanted:
         row.error_code = ""
-    row.wanted = wanted
-    row.save()
+    shown = {"show_as"} if optional != row.optional else set()
+    row.differing = _differing(row, changed | shown, wanted=wanted, settled=settled)
+    row.wanted, row.optional, row.attempts = wanted, optional, 0
+
+
+def _differing(row: Appointment, changed: Collection[str], *, wanted: bool, settled: bool) -> list[str]:
+    """What an update has to write; empty where that may be everything."""
+    if not (wanted and row.wanted) or not changed or not (settled or row.differing):
+        return []
+    return sorted({*changed, *row.differing})

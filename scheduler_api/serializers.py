@@ -130,6 +130,17 @@ def _event_id() -> serializers.CharField:
     )
 
 
+def _sequence() -> serializers.IntegerField:
+    return serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        min_value=-(2**63),
+        max_value=2**63 - 1,
+        help_text="Orders the calls for one Event: a number that grows, such as a platform event's replay "
+        "id. A call with a lower one than was seen changes nothing (ErrorStaleObject).",
+    )
+
+
 def _address(**kwargs: Any) -> serializers.CharField:
     return serializers.CharField(max_length=254, **kwargs)
 
@@ -160,6 +171,7 @@ class EventSerializer(serializers.Serializer[Any]):
 
 class CreateSerializer(EventSerializer):
     id = _event_id()
+    sequence = _sequence()
 
 
 class OriginalSerializer(serializers.Serializer[Any]):
@@ -172,6 +184,7 @@ class OriginalSerializer(serializers.Serializer[Any]):
 
 class UpdateSerializer(serializers.Serializer[Any]):
     original = OriginalSerializer()
+    sequence = _sequence()
     salesforceCorrelationId = serializers.CharField(required=False, allow_blank=True, allow_null=True)
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
@@ -182,6 +195,7 @@ class DeleteSerializer(serializers.Serializer[Any]):
     id = _event_id()
     organizerEmail = _address(required=False, allow_null=True)
     attendees = _attendees(AddressField())
+    sequence = _sequence()
     salesforceCorrelationId = serializers.CharField(required=False, allow_blank=True, allow_null=True)
 
 
@@ -192,11 +206,11 @@ class StatusSerializer(serializers.Serializer[Any]):
     errorCode = serializers.CharField(source="code")
 
 
-def content_of(event: dict[str, Any]) -> Content:
+def content_of(event: dict[str, Any], *, html: bool) -> Content:
     """The content of a validated EventSerializer; fractions of a second are widened away."""
     when = whole_seconds(Interval(event["startTime"], event["endTime"]))
-    texts = {name: event[name] or "" for name in ("subject", "body", "location")}
-    return Content(start=when.start, end=when.end, **texts)
+    subject, body, location = (event[name] or "" for name in ("subject", "body", "location"))
+    return Content(subject, body, location, when.start, when.end, html)
 
 
 def addresses_of(event: dict[str, Any]) -> list[str]:
@@ -204,3 +218,12 @@ def addresses_of(event: dict[str, Any]) -> list[str]:
     attendees: list[Attendee] = event["attendees"] or []
     organizer = event.get("organizerEmail")
     return [*([organizer] if organizer else []), *(attendee.email for attendee in attendees)]
+
+
+def optional_of(event: dict[str, Any]) -> frozenset[str]:
+    """The lower-cased addresses of those who need not come. The organizer must, and so must whoever is named
+    twice and required once."""
+    attendees: list[Attendee] = event["attendees"] or []
+    required = {attendee.email.lower() for attendee in attendees if attendee.is_required}
+    required.add((event.get("organizerEmail") or "").lower())
+    return frozenset(attendee.email.lower() for attendee in attendees) - required

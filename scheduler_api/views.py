@@ -15,6 +15,7 @@ from orgs.models import Org, Person
 from orgs.permissions import MayUpdate, OfThisOrg
 from scheduler_api import downsync, openapi
 from scheduler_api.availability import AskedFor, read
+from scheduler_api.ledger import Declaration
 from scheduler_api.logs import org_slug, printable
 from scheduler_api.serializers import (
     AvailabilityQuerySerializer,
@@ -26,6 +27,7 @@ from scheduler_api.serializers import (
     UpdateSerializer,
     addresses_of,
     content_of,
+    optional_of,
 )
 
 
@@ -83,12 +85,13 @@ class PostbackView(SchedulerView):
     @openapi.create
     def post(self, request: Request, **_: Any) -> Response:
         event = _valid(CreateSerializer(data=request.data))
-        return self._save(event["id"], event, [])
+        return self._save(event["id"], event, [], event.get("sequence"))
 
     @openapi.update
     def put(self, request: Request, **_: Any) -> Response:
         event = _valid(UpdateSerializer(data=request.data))
-        return self._save(event["original"]["id"], event["new"], addresses_of(event["original"]))
+        before = addresses_of(event["original"])
+        return self._save(event["original"]["id"], event["new"], before, event.get("sequence"))
 
     @openapi.delete
     def delete(self, request: Request, **_: Any) -> Response:
@@ -96,18 +99,24 @@ class PostbackView(SchedulerView):
         statuses = downsync.cancel(
             org=self.org,
             event_id=event["id"],
-            named=addresses_of(event),
+            declaration=Declaration(
+                content=None, unwanted=addresses_of(event), sequence=event.get("sequence")
+            ),
             deadline=self.deadline(self.org.write_deadline),
         )
         return Response(StatusSerializer(statuses, many=True).data)
 
-    def _save(self, event_id: str, event: dict[str, Any], before: list[str]) -> Response:
+    def _save(self, event_id: str, event: dict[str, Any], before: list[str], number: int | None) -> Response:
         statuses = downsync.save(
             org=self.org,
             event_id=event_id,
-            content=content_of(event),
-            wanted=addresses_of(event),
-            unwanted=before,
+            declaration=Declaration(
+                content=content_of(event, html=self.org.html_body),
+                wanted=addresses_of(event),
+                unwanted=before,
+                optional=optional_of(event),
+                sequence=number,
+            ),
             deadline=self.deadline(self.org.write_deadline),
         )
         return Response(StatusSerializer(statuses, many=True).data)

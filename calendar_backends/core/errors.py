@@ -38,6 +38,24 @@ CONFIGURATION = frozenset(
 _TRANSIENT = frozenset(
     {INTERNAL_SERVER_ERROR, INTERNAL_SERVER_TRANSIENT_ERROR, "ErrorMailboxStoreUnavailable"}
 )
+#: An outage, a pause, a move: it will be better, if not at once, without anybody doing anything about it.
+_PASSING = _TRANSIENT | {
+    CONNECTION_FAILED,
+    SERVER_BUSY,
+    TIMEOUT_EXPIRED,
+    "ErrorADOperation",
+    "ErrorADUnavailable",
+    "ErrorBatchProcessingStopped",
+    "ErrorClientDisconnected",
+    "ErrorConnectionFailedTransientError",
+    "ErrorExceededConnectionCount",
+    "ErrorInsufficientResources",
+    "ErrorIrresolvableConflict",
+    "ErrorMailboxFailover",
+    "ErrorMailboxMoveInProgress",
+    "ErrorNotEnoughMemory",
+    "ErrorTooManyObjectsOpened",
+}
 #: What different parts of Exchange call a mailbox that is not there, or an alias that is not its address.
 _NOT_FOUND = frozenset(
     {
@@ -57,7 +75,8 @@ class CalendarError(Exception):
     subject, a body, an address list or a secret. ``uncertain`` says that the request had been sent
     and no answer came back, so it may have been carried out. ``retry_after`` is the number of
     seconds Exchange asked us to wait, if it did. ``asked`` is False where Exchange was left alone, because
-    that time is not over.
+    that time is not over. ``signed_out`` says that it is about no mailbox: nobody is let in with these
+    credentials.
     """
 
     def __init__(
@@ -68,9 +87,11 @@ class CalendarError(Exception):
         uncertain: bool = False,
         retry_after: float | None = None,
         asked: bool = True,
+        signed_out: bool = False,
     ) -> None:
         super().__init__(code, detail)
         self.asked = asked
+        self.signed_out = signed_out
         self.code = code
         self.detail = detail
         self.uncertain = uncertain
@@ -97,3 +118,8 @@ class CalendarError(Exception):
 def public_code(code: str) -> str:
     """The code as the API reports it: every way to say "no such mailbox" is ErrorMailRecipientNotFound."""
     return MAIL_RECIPIENT_NOT_FOUND if code in _NOT_FOUND else code
+
+
+def passes_by_itself(code: str) -> bool:
+    """Whether waiting helps; if not, somebody has to do something: a licence, a right, another address."""
+    return code in _PASSING

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 
 from calendar_backends.core.deadline import Deadline
 from calendar_backends.core.errors import (
@@ -30,8 +31,9 @@ Busy = list[BusyTime] | CalendarError
 #: One request: every mailbox over the window, until the deadline. May raise CalendarError.
 Ask = Callable[[Sequence[str], Interval, Deadline], Mapping[str, Busy]]
 
-#: A part that failed or hangs is cut into so many.
-CUT = 8
+#: A part that failed or hangs is cut into so many; one that is throttled into more, because each further cut
+#: costs a pause.
+CUT, CUT_THROTTLED = 8, 20
 #: Shares of the time there is at the start: how long a part is waited for before it is asked again in
 #: smaller ones, how long the first is still awaited meanwhile, and how long a smaller one is waited for, at
 #: least and at most.
@@ -54,16 +56,20 @@ _LOOK = 0.02
 
 @dataclass(frozen=True)
 class Limits:
-    """What one request may ask for, and what all requests of this process may have in flight."""
+    """What one request may ask for, and what all requests of this process may have in flight: ``slots``,
+    ``waiting`` of which may be held by requests about mailboxes that are known to be slow, and by those that
+    wait for as long as there is."""
 
     mailboxes: int
     window: timedelta
     slots: threading.BoundedSemaphore
+    waiting: threading.BoundedSemaphore
 
 
 @dataclass(eq=False)
 class _Part:
-    """One request. ``patience``: seconds after its start when it is asked again in smaller parts."""
+    """One request. ``patience``: seconds after its start when it is asked again in smaller parts.
+    ``longest``: seconds for which it is awaited."""
 
     mailboxes: tuple[str, ...]
     window: Interval
@@ -71,6 +77,8 @@ class _Part:
     longest: float
     #: Waits no longer than its turn.
     small: bool = False
+    #: Did not answer in an earlier call.
+    slow: bool = False
     #: Asked alone before and did not answer: waits for as long as there is, once everything else is done.
     patient: bool = False
     tries: int = 1
@@ -84,8 +92,9 @@ class _Part:
 
 
 class Inquiry:
-    """One question, asked once. Afterwards ``slow`` has the mailboxes that did not answer when asked alone,
-    and ``broken`` the error that says that nothing at all can be asked with these credentials."""
+    """One question, asked once. Afterwards ``slow`` has the mailboxes that did not answer when asked alone or
+    made Exchange throttle that, and ``broken`` the error that says that nothing at all can be asked with these
+    credentials."""
 
     def __init__(self, ask: Ask, limits: Limits, deadline: Deadline, *, apart: Collection[str] = ()) -> None:
         self._ask = ask
@@ -104,6 +113,7 @@ class Inquiry:
         self._missing: dict[str, set[Interval]] = {}
         self._entries: dict[str, list[BusyTime]] = {}
         self._errors: dict[str, CalendarError] = {}
+        self._throttled: set[str] = set(self._apart)
         self.slow: set[str] = set()
         self.broken: CalendarError | None = None
 
@@ -122,7 +132,13 @@ class Inquiry:
             self._start()
             self._collect()
             self._ask_again()
+        self._note_throttled()
         return {mailbox: self._answer(mailbox) for mailbox in mailboxes}
+
+    def _note_throttled(self) -> None:
+        """Where others were answered it is not the account that is throttled, but those who were asked alone."""
+        busy = {mailbox.lower() for mailbox, error in self._errors.items() if error.code == SERVER_BUSY}
+        self.slow |= busy & self._throttled if self._answered else set()
 
     def _goes_on(self) -> bool:
         """Whether anything is under way, or there is something left to try."""
@@ -151,11 +167,11 @@ class Inquiry:
             yield _Part(chunk, piece, PATIENCE * self._time, LAST_WAIT * self._time)
         for mailbox in mailboxes:
             if mailbox.lower() in self._apart:
-                yield self._small((mailbox,), piece)
+                yield self._small((mailbox,), piece, slow=True)
 
-    def _small(self, mailboxes: tuple[str, ...], window: Interval) -> _Part:
+    def _small(self, mailboxes: tuple[str, ...], window: Interval, *, slow: bool = False) -> _Part:
         turn = LONGEST_TURN * self._time
-        return _Part(mailboxes, window, turn, turn, small=True)
+        return _Part(mailboxes, window, turn, turn, small=True, slow=slow)
 
     def _start(self) -> None:
         """Send what may be sent now and finds a free connection."""
@@ -164,7 +180,8 @@ class Inquiry:
             part = self._todo.popleft()
             if not self._unanswered(part):
                 continue
-            if part.not_before > now or self._holds_back() or not self._limits.slots.acquire(blocking=False):
+            held = () if part.not_before > now or self._holds_back() else self._hold(part)
+            if not held:
                 self._todo.append(part)
                 continue
             part.started = now
@@ -172,8 +189,27 @@ class Inquiry:
                 part.patience = part.longest = self._turn()
             # In a copy of the context: the calls know their request's correlation id.
             future = _THREADS.submit(contextvars.copy_context().run, self._call, part)
-            future.add_done_callback(lambda _: self._limits.slots.release())
+            future.add_done_callback(partial(_release, held))
             self._asking[future] = part
+
+    def _hold(self, part: _Part) -> Sequence[threading.BoundedSemaphore]:
+        """A connection for this part; nothing if it has to wait for one.
+
+        Some connections are kept out of long waits. Else a few calls at once about the same mailbox that
+        hangs would hold them all until the deadline, and nobody else would be asked about meanwhile.
+        """
+        slots, waiting = self._limits.slots, self._limits.waiting
+        if not slots.acquire(blocking=False):
+            return ()
+        if not (part.slow or part.longest > LAST_WAIT * self._time):
+            return (slots,)
+        if waiting.acquire(blocking=False):
+            return (slots, waiting)
+        if len(part.mailboxes) > 1:
+            part.longest = LAST_WAIT * self._time
+            return (slots,)
+        slots.release()
+        return ()
 
     def _turn(self) -> float:
         """Seconds for which a smaller part is waited for: even if all of them hang, all get their turn."""
@@ -250,6 +286,8 @@ class Inquiry:
         if not self._unanswered(part):
             return
         several = len(part.mailboxes) > 1
+        if error.code == SERVER_BUSY and error.asked and not several:
+            self._throttled.add(part.mailboxes[0].lower())
         part.not_before = time.monotonic() + _pause_after(error)
         if error.code == TIMEOUT_EXPIRED:
             self._timed_out(part, error)
@@ -276,7 +314,8 @@ class Inquiry:
             self._probed = smallest
             suspects, self._suspects = suspects[:1], suspects[1:]
         for part, error in suspects:
-            if hopeless or not self._cut(part):
+            pieces = CUT_THROTTLED if error.code == SERVER_BUSY else CUT
+            if hopeless or not self._cut(part, pieces):
                 self._give_up_all(part, error)
 
     def _timed_out(self, part: _Part, error: CalendarError) -> None:
@@ -285,7 +324,7 @@ class Inquiry:
             self.slow.add(part.mailboxes[0].lower())
             self._errors[part.mailboxes[0]] = error
             if not part.patient:
-                again = _Part(part.mailboxes, part.window, self._time, self._time, patient=True)
+                again = _Part(part.mailboxes, part.window, self._time, self._time, slow=True, patient=True)
                 self._patient.append(again)
         elif not part.asked_again and not self._cut(part):
             self._give_up_all(part, error)
@@ -300,13 +339,20 @@ class Inquiry:
         # Exchange also says 401 when it is busy, and closes connections that were idle.
         may_help = refused or error.passing or error.code == SERVER_BUSY
         if error.asked:
-            if not may_help or part.tries >= self._most_tries(part, error) or not self._spend():
+            if not may_help or self._is_last_chance(part, error) or part.tries >= self._most_tries(part, error) or not self._spend():
                 return False
             part.tries += 1
-        self._todo.appendleft(part)
+        if error.code == SERVER_BUSY:
+            self._todo.append(part)  # those who were not throttled yet come first
+        else:
+            self._todo.appendleft(part)
         for mailbox in self._unanswered(part):
             self._errors[mailbox] = error
         return True
+
+    def _is_last_chance(self, part: _Part, error: CalendarError) -> bool:
+        """Whether it has to be cut now: there is no time for another pause, should the same be throttled again."""
+        return len(part.mailboxes) > 1 and part.not_before + _pause_after(error) >= self._deadline.at
 
     def _most_tries(self, part: _Part, error: CalendarError) -> float:
         if len(part.mailboxes) > 1 or error.code in CONFIGURATION:
@@ -329,10 +375,10 @@ class Inquiry:
             for other in others
         )
 
-    def _cut(self, part: _Part) -> bool:
+    def _cut(self, part: _Part, pieces: int = CUT) -> bool:
         """Ask for the unanswered of a part in smaller ones. False where that cannot be done."""
         left = self._unanswered(part)
-        size = -(-len(left) // CUT) if len(part.mailboxes) > CUT else 1
+        size = -(-len(left) // pieces) if len(part.mailboxes) > pieces else 1
         parts = [tuple(left[start : start + size]) for start in range(0, len(left), size)]
         if len(part.mailboxes) == 1 or not self._spend(len(parts)):
             return False
@@ -362,6 +408,11 @@ class Inquiry:
             return False
         self._spare -= requests
         return True
+
+
+def _release(held: Sequence[threading.BoundedSemaphore], done: Future[Mapping[str, Busy]]) -> None:
+    for semaphore in held:
+        semaphore.release()
 
 
 def _pause_after(error: CalendarError) -> float:

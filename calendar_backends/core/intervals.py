@@ -54,17 +54,27 @@ def whole_seconds(span: Interval) -> Interval:
 def merge(spans: Iterable[Interval], window: Interval) -> list[Interval]:
     """The instants of ``spans`` inside ``window``, as sorted spans that neither overlap nor touch."""
     first, last = window
-    inside = sorted(span for span in spans if span[0] < last and span[1] > first)
+    inside = [span for span in spans if span[0] < span[1] > first and span[0] < last]
+    inside.sort()
     merged: list[Interval] = []
-    start = end = first
-    for next_start, next_end in inside:
-        if next_start > end:
-            if start < end:
-                merged.append(Interval(start, end))
-            start = next_start
-        if next_end > end:
-            end = next_end
-    return [*merged, Interval(start, min(end, last))] if start < end else merged
+    end = first
+    for span in inside:
+        if not merged or span[0] > end:
+            merged.append(span)
+        elif span[1] > end:
+            merged[-1] = Interval(merged[-1][0], span[1])
+        else:
+            continue
+        end = span[1]
+    return _clipped(merged, window)
+
+
+def _clipped(merged: list[Interval], window: Interval) -> list[Interval]:
+    """Only the first can begin before the window, and only the last can end after it."""
+    if merged:
+        merged[0] = Interval(max(merged[0][0], window.start), merged[0][1])
+        merged[-1] = Interval(merged[-1][0], min(merged[-1][1], window.end))
+    return merged
 
 
 def unavailable(busy: Iterable[BusyTime], window: Interval, blocking: Iterable[str]) -> list[Interval]:

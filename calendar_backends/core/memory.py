@@ -1,8 +1,11 @@
 """What a process remembers of an Exchange between calls. Safe to use from all threads."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from threading import Lock
+
+from calendar_backends.core.errors import SERVER_BUSY, CalendarError
 
 #: An entry too many is forgotten, the oldest first.
 MOST_REMEMBERED = 1000
@@ -25,6 +28,25 @@ class Throttles:
     def left(self, owner: str) -> float:
         """Seconds until ``owner`` may be used again, 0 if it may be now."""
         return max(0.0, self._until.get(owner, 0.0) - time.time())
+
+    @contextmanager
+    def obeyed(self, owner: str) -> Iterator[None]:
+        """Ask on the budget of ``owner``, who is left alone as long as Exchange said.
+
+        Raises CalendarError ErrorServerBusy, without ``asked``, while that is not over.
+        """
+        if left := self.left(owner):
+            raise CalendarError(SERVER_BUSY, "still throttled", retry_after=left, asked=False)
+        try:
+            yield
+        except CalendarError as error:
+            self.heed(owner, error)
+            raise
+
+    def heed(self, owner: str, error: CalendarError) -> None:
+        """Remember the pause that Exchange asked for, if it did."""
+        if error.code == SERVER_BUSY and error.asked and error.retry_after:
+            self.hold(owner, error.retry_after)
 
     def merge(self, others: Mapping[str, float]) -> None:
         """Take over what another process was told."""

@@ -65,9 +65,9 @@ def http_error(response: Response) -> CalendarError:
     """The error of an answer that holds no SOAP."""
     status = response.status_code
     if status == 401:
-        return CalendarError(ACCESS_DENIED, SIGN_IN_REFUSED)
+        return CalendarError(ACCESS_DENIED, SIGN_IN_REFUSED, signed_out=True)
     if status == 403:
-        return CalendarError(ACCESS_DENIED, EWS_REFUSED)
+        return CalendarError(ACCESS_DENIED, EWS_REFUSED, signed_out=True)
     if status in (429, 503):
         seconds = retry_after(response.headers.get("Retry-After"))
         return CalendarError(SERVER_BUSY, f"HTTP {status}", uncertain=status == 503, retry_after=seconds)

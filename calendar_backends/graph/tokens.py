@@ -187,4 +187,5 @@ def _refusal(result: dict[str, Any]) -> CalendarError:
     if "error" not in result:
         return CalendarError(INTERNAL_SERVER_TRANSIENT_ERROR, "sign-in: neither a token nor an error")
     number = _SIGN_IN_NUMBER.search(str(result.get("error_description")))
-    return CalendarError(ACCESS_DENIED, f"sign-in refused: {number[0] if number else 'no AADSTS number'}")
+    detail = f"sign-in refused: {number[0] if number else 'no AADSTS number'}"
+    return CalendarError(ACCESS_DENIED, detail, signed_out=True)

@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-from config.env import ROOT, env
+from config.env import ROOT, env, seconds
 
 BASE_DIR = ROOT
 DEBUG = False
@@ -109,6 +109,12 @@ PROCESSES = env.int("PROCESSES", default=os.cpu_count() or 1)
 # Threads of a worker, and how many of them may wait for one Org's Exchange at a time.
 THREADS = env.int("THREADS", default=64)
 ORG_SHARE = env.float("ORG_SHARE", default=0.5)
+
+# Seconds after a Delete in which a Create or Update without a sequence counts as overtaken by it.
+TOMBSTONE_WINDOW = seconds("TOMBSTONE_WINDOW", default=120)
+# Seconds in which Exchange may still carry out a request whose outcome is unknown. Then a mailbox is looked
+# at once more.
+SETTLING_TIME = seconds("SETTLING_TIME", default=90)
 
 OAUTH2_PROVIDER_APPLICATION_MODEL = "orgs.Client"
 OAUTH2_PROVIDER = {

@@ -8,6 +8,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
+#: What it is called in an error. TOML knows no null, so false says that there is none.
+_NUMBER_OR_FALSE = "whole number or false"
 #: The keys of each table, and what their values are called in an error.
 ORG = {
     "slug": "string",
@@ -19,6 +21,9 @@ ORG = {
     "repair_json": "boolean",
     "read_deadline": "number",
     "write_deadline": "number",
+    "html_body": "boolean",
+    "optional_show_as": "string",
+    "reminder_minutes": _NUMBER_OR_FALSE,
 }
 USER = {
     "email": "string",
@@ -34,6 +39,7 @@ _IS: dict[str, Callable[[Any], bool]] = {
     "string": lambda value: isinstance(value, str),
     "boolean": lambda value: isinstance(value, bool),
     "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    _NUMBER_OR_FALSE: lambda value: value is False or (isinstance(value, int) and value is not True),
     "list of strings": lambda value: isinstance(value, list) and all(isinstance(v, str) for v in value),
 }
 
@@ -145,7 +151,7 @@ class Document:
             if value is None:
                 continue  # a reference that leads nowhere has been reported
             if _IS[known[name]](value):
-                values[name] = value
+                values[name] = None if value is False and known[name] == _NUMBER_OR_FALSE else value
             else:
                 self.problems.append(f"{at}: a {known[name]} is expected.")
         return values

@@ -12,6 +12,7 @@ from calendar_backends.base import (
     CalendarError,
     Change,
     Deadline,
+    Held,
     Interval,
     ProbeResult,
     SecretField,
@@ -50,6 +51,9 @@ class PaperBackend(CalendarBackend):
         raise NotImplementedError
 
     def find(self, change: Change, deadline: Deadline) -> list[str]:
+        raise NotImplementedError
+
+    def held(self, mailbox: str, stamp: str, deadline: Deadline, *, whole: bool = True) -> list[Held]:
         raise NotImplementedError
 
     def probe(self, mailbox: str, deadline: Deadline) -> list[ProbeResult]:

@@ -34,7 +34,8 @@ def page_of(row: Any, page: str = "change") -> str:
 def fields(org: Org, **changes: Any) -> dict[str, Any]:
     """The Org's page as a browser sends it, with changes."""
     names = ("name", "backend", "on_unknown", "blocking_statuses", "read_deadline", "write_deadline")
-    form = {name: getattr(org, name) for name in names} | {"active": "on", "repair_json": "on"}
+    chosen = ("optional_show_as", "reminder_minutes")
+    form = {name: getattr(org, name) for name in names + chosen} | {"active": "on", "repair_json": "on"}
     options = {f"options-{name}": value for name, value in org.options.items() if name != "password"}
     return {**form, "options-backend": org.backend, **options, **changes}
 
@@ -65,7 +66,9 @@ def test_every_page_opens(admin_client: Http) -> None:
 
 def test_no_page_shows_a_secret(admin_client: Http, everything: str, oauth_client: Client) -> None:
     token = AccessToken.objects.get()
+    Org.objects.update(previous={"backend": "other", "options": {"token": "of-before-the-switch"}})
     secrets = [OPTIONS["password"], SECRET, everything, oauth_client.client_secret, token.token_checksum]
+    secrets.append("of-before-the-switch")
     for address, html in every_page(admin_client).items():
         assert not [secret for secret in secrets if secret in unescape(html)], address
 
@@ -131,6 +134,22 @@ def test_a_new_org_blocks_unless_somebody_says_otherwise(admin_client: Http) -> 
     checked = re.findall(r'name="blocking_statuses" value="(\w+)"[^>]* checked', html)
     assert sorted(checked) == ["busy", "oof", "tentative", "unknown"]
     assert re.search(r'name="repair_json"[^>]* checked', html)
+
+
+def test_an_org_chooses_what_its_appointments_are_like(admin_client: Http, org: Org) -> None:
+    html = admin_client.get(page_of(org)).content.decode()
+    assert re.search(r"<h2[^>]*>\s*Appointments\s*</h2>", html)
+    assert "Minutes before the start; empty: no reminder." in html
+    choice = {"html_body": "on", "optional_show_as": "free", "reminder_minutes": ""}
+    assert admin_client.post(page_of(org), fields(org, **choice)).status_code == 302
+    org.refresh_from_db()
+    assert (org.html_body, org.optional_show_as, org.reminder_minutes) == (True, "free", None)
+
+
+def test_a_reminder_of_more_than_two_weeks_is_refused(admin_client: Http, org: Org) -> None:
+    html = admin_client.post(page_of(org), fields(org, reminder_minutes=20161)).content.decode()
+    assert "Ensure this value is less than or equal to 20160." in html
+    assert Org.objects.get().reminder_minutes == 15
 
 
 def test_a_slug_cannot_be_changed(admin_client: Http, org: Org) -> None:

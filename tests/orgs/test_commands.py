@@ -108,6 +108,7 @@ def test_probe_org_says_what_it_lacks(org: Org, slug: str, refusal: str) -> None
 def old_secrets(settings: Any, org: Org) -> None:
     """An Org, a Person and an Event, encrypted with an old key; a cancelled Event has nothing to encrypt."""
     settings.ENCRYPTION_KEYS = [OLD]
+    org.previous = {"backend": "other", "options": {"token": "t"}}
     org.save()
     Person.objects.create(org=org, email="grace@fabrikam.example", options={"password": "own"})
     Event.objects.create(org=org, salesforce_id="00U1", content={"subject": "s"})
@@ -117,11 +118,14 @@ def old_secrets(settings: Any, org: Org) -> None:
 
 @pytest.mark.usefixtures("old_secrets")
 def test_after_rotate_secrets_the_old_key_is_not_needed(settings: Any) -> None:
-    encrypted = ["orgs.Org.options", "orgs.Person.options", "scheduler_api.Event.content"]
+    fields = ["Org.options", "Org.previous", "Person.options"]
+    encrypted = [f"orgs.{field}" for field in fields] + ["scheduler_api.Event.content"]
     said = run("rotate_secrets").splitlines()
     assert said == [f"{field}: 1 of 1 used an old key" for field in encrypted]
     settings.ENCRYPTION_KEYS = [NEW]
-    assert Org.objects.get().options["password"] == "sesame-of-the-mailboxes"
+    org = Org.objects.get()
+    assert org.options["password"] == "sesame-of-the-mailboxes"
+    assert org.previous == {"backend": "other", "options": {"token": "t"}}
     assert Person.objects.get().options == {"password": "own"}
     assert Event.objects.get(salesforce_id="00U1").content == {"subject": "s"}
     assert "0 of 1 used" in run("rotate_secrets")

@@ -36,6 +36,9 @@ def test_a_slug_that_would_not_work_in_a_url_is_refused(db: None, slug: str) -> 
         {"blocking_statuses": []},
         {"read_deadline": 9.6},
         {"write_deadline": 111},
+        {"optional_show_as": "oof"},
+        {"reminder_minutes": 20161},
+        {"reminder_minutes": -1},
     ],
 )
 def test_an_org_refuses_what_it_could_not_work_with(db: None, wrong: dict[str, Any]) -> None:
@@ -48,6 +51,17 @@ def test_an_org_blocks_on_what_it_does_not_know(db: None) -> None:
     org = Org(slug="x", name="X")
     assert (org.backend, org.on_unknown, org.read_deadline) == ("graph", "block", 8)
     assert org.blocking_statuses == ["busy", "oof", "tentative", "unknown"]
+
+
+def test_an_appointment_is_text_and_busy_with_a_reminder_unless_somebody_says_otherwise(db: None) -> None:
+    org = Org(slug="x", name="X")
+    assert (org.html_body, org.optional_show_as, org.reminder_minutes) == (False, "busy", 15)
+    assert org.previous is None
+
+
+def test_a_reminder_may_be_two_weeks_ahead_or_missing(db: None) -> None:
+    for minutes in (20160, 0, None):
+        Org(slug="x", name="x", backend="paper", reminder_minutes=minutes).full_clean()
 
 
 def test_an_org_opens_its_driver_with_its_options(org: Org) -> None:

@@ -118,6 +118,24 @@ def test_a_change_names_the_field_and_both_values(run: Provision) -> None:
     ]
 
 
+def test_an_org_says_what_its_appointments_are_like(run: Provision) -> None:
+    choice = 'html_body = true\noptional_show_as = "tentative"\nreminder_minutes = 30'
+    run(edited(('"block"', f'"block"\n{choice}')))
+    org = Org.objects.get()
+    assert (org.html_body, org.optional_show_as, org.reminder_minutes) == (True, "tentative", 30)
+
+
+def test_false_is_no_reminder_and_leaving_it_out_changes_none(run: Provision) -> None:
+    assert Org(slug="fabrikam").reminder_minutes == 15
+    without = edited(('"block"', '"block"\nreminder_minutes = false'))
+    run(without)
+    assert Org.objects.get().reminder_minutes is None
+    assert run(without) == run(FABRIKAM) == []
+    assert Org.objects.get().reminder_minutes is None
+    run(edited(('"block"', '"block"\nreminder_minutes = 0')))
+    assert Org.objects.get().reminder_minutes == 0
+
+
 def test_a_change_never_tells_a_secret(
     run: Provision, tenants: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +226,31 @@ def test_active_false_disables(run: Provision, table: str) -> None:
             '"block"',
             '"block"\nread_deadline = true',
             'org[0] "fabrikam" . read_deadline: a number is expected.',
+        ),
+        (
+            '"block"',
+            '"block"\nhtml_body = "yes"',
+            'org[0] "fabrikam" . html_body: a boolean is expected.',
+        ),
+        (
+            '"block"',
+            '"block"\noptional_show_as = "oof"',
+            "org[0] \"fabrikam\" . optional_show_as: Value 'oof' is not a valid choice.",
+        ),
+        (
+            '"block"',
+            '"block"\nreminder_minutes = true',
+            'org[0] "fabrikam" . reminder_minutes: a whole number or false is expected.',
+        ),
+        (
+            '"block"',
+            '"block"\nreminder_minutes = 1.5',
+            'org[0] "fabrikam" . reminder_minutes: a whole number or false is expected.',
+        ),
+        (
+            '"block"',
+            '"block"\nreminder_minutes = 20161',
+            'org[0] "fabrikam" . reminder_minutes: Ensure this value is less than or equal to 20160.',
         ),
         ('"updateOrganization"', '"fly"', '. user[0] "admin@fabrikam.example" . rights: "fly" is not one of'),
         ("[[org.user]]", "[org.user]", 'org[0] "fabrikam" . user: write it as an array of tables'),

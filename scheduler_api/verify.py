@@ -1,0 +1,147 @@
+"""What the calendars really hold, against what was declared: the command resync --verify."""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from calendar_backends.base import CalendarBackend, CalendarError, Deadline, Held, fan_out, share
+from calendar_backends.core.appointments import disagrees, stamp_of
+from calendar_backends.core.errors import MAIL_RECIPIENT_NOT_FOUND, public_code
+from orgs.models import Org
+from scheduler_api.downsync import content_of_row
+from scheduler_api.leases import is_free, update_alike
+from scheduler_api.models import Appointment, AppointmentQuerySet, Event
+
+#: Mailboxes that are read side by side, and the seconds for all of them.
+MAILBOXES, SECONDS = 20, 60
+
+Calendars = Mapping[str, list[Held] | CalendarError]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where a calendar does not agree with the ledger. ``row`` is None for what the ledger does not know."""
+
+    event_id: str
+    mailbox: str
+    what: str
+    row: Appointment | None = None
+    held: tuple[Held, ...] = ()
+
+
+def differences(
+    org: Org, rows: AppointmentQuerySet, *, progress: Callable[[int], object] = lambda _: None
+) -> Iterator[Difference]:
+    """Compare ``rows``, all of the Org, with the calendars; nothing is changed.
+
+    A calendar that cannot be read is a difference as well. Items with a stamp of the Org's that belong to
+    none of the Events are told too, where they are in one of the mailboxes.
+    """
+    settled = rows.filter(due_at__isnull=True).exclude(event__content__isnull=True, event__cancelled=False)
+    mailboxes: defaultdict[str, list[Appointment]] = defaultdict(list)
+    for row in settled.select_related("event").order_by("mailbox", "pk").iterator(chunk_size=2000):
+        mailboxes[row.mailbox.lower()].append(row)
+        row.event.org = org
+    for calendars in calendars_of(org, [rows[0].mailbox for rows in mailboxes.values()]):
+        for mailbox, held in calendars.items():
+            yield from _compare(org, mailbox, mailboxes[mailbox.lower()], held)
+            progress(len(mailboxes[mailbox.lower()]))
+
+
+def calendars_of(org: Org, mailboxes: Sequence[str]) -> Iterator[Calendars]:
+    """What these mailboxes hold of the Org's Appointments, some mailboxes at a time."""
+    calendar = org.calendar()
+    for start in range(0, len(mailboxes), MAILBOXES):
+        yield _read(calendar, mailboxes[start : start + MAILBOXES], stamp_of(org.slug, ""))
+
+
+def _read(calendar: CalendarBackend, mailboxes: Sequence[str], stamps: str) -> Calendars:
+    deadline = Deadline.after(SECONDS)
+    held = partial(_held, calendar, stamps, deadline)
+    return fan_out(held, mailboxes, deadline, at_once=share(calendar.at_once))
+
+
+def _held(calendar: CalendarBackend, stamps: str, deadline: Deadline, mailbox: str) -> list[Held]:
+    return calendar.held(mailbox, stamps, deadline, whole=False)
+
+
+def _compare(
+    org: Org, mailbox: str, rows: Sequence[Appointment], held: list[Held] | CalendarError
+) -> Iterator[Difference]:
+    if isinstance(held, CalendarError):
+        yield from _unread(mailbox, rows, held)
+        return
+    items: defaultdict[str, list[Held]] = defaultdict(list)
+    for item in held:
+        items[item.stamp].append(item)
+    for row in rows:
+        found = items.pop(row.event.stamp, [])
+        if what := _what(row, found):
+            yield Difference(row.event.salesforce_id, mailbox, what, row, tuple(found))
+    yield from _unknown(org, mailbox, items)
+
+
+def _unread(mailbox: str, rows: Sequence[Appointment], error: CalendarError) -> Iterator[Difference]:
+    for row in rows:
+        gone = public_code(error.code) == MAIL_RECIPIENT_NOT_FOUND
+        if row.wanted or not gone:  # a mailbox that is gone holds nothing, which is what is wanted of it
+            yield Difference(row.event.salesforce_id, mailbox, f"cannot be read: {public_code(error.code)}")
+
+
+def _what(row: Appointment, found: Sequence[Held]) -> str:
+    """In what the calendar differs from the row; empty where it agrees."""
+    content = content_of_row(row)
+    if content is None:
+        return "not taken away" if found else ""
+    if not found:
+        return "missing"
+    if len(found) > 1:
+        return f"{len(found)} copies"
+    fields = disagrees(found[0], content)
+    return "changed: " + ", ".join(sorted(field.replace("_", " ") for field in fields)) if fields else ""
+
+
+def _unknown(org: Org, mailbox: str, items: Mapping[str, Sequence[Held]]) -> Iterator[Difference]:
+    """Of those that are left, what no row of the ledger stands for."""
+    known = Appointment.objects.filter(mailbox__iexact=mailbox, event__org=org)
+    names = {stamp.partition("/")[2]: stamp for stamp in items}
+    known_names = set(
+        known.filter(event__salesforce_id__in=names).values_list("event__salesforce_id", flat=True)
+    )
+    for name, stamp in names.items():
+        if name not in known_names:
+            yield Difference(name, mailbox, "not in the ledger", held=tuple(items[stamp]))
+
+
+def reopen(rows: Iterable[Appointment]) -> list[int]:
+    """Make these Appointments due, to be looked up and written anew; their keys.
+
+    Each Event gets another version, so that what is created then is a creation of its own.
+    """
+    events: defaultdict[int, set[int]] = defaultdict(set)
+    for row in rows:
+        events[row.event_id].add(row.pk)
+    for event, pks in events.items():
+        _reopen(event, pks)
+    return [pk for pks in events.values() for pk in pks]
+
+
+@transaction.atomic
+def _reopen(event_pk: int, pks: set[int]) -> None:
+    event: Event = Event.objects.select_for_update().defer("content").annotate(now=Now()).get(pk=event_pk)
+    now = event.now  # type: ignore[attr-defined]  # annotated
+    event.version += 1
+    event.save(update_fields=["version", "modified"])
+    rows = list(event.appointments.select_for_update())
+    for row in rows:
+        if row.pk in pks:
+            row.differing, row.attempts = [], 0
+            if is_free(row, now):
+                row.due_at = row.doubtful_until = now
+        elif row.applied_version == event.version - 1:
+            row.applied_version = event.version
+    update_alike(rows, ["applied_version", "attempts", "differing", "doubtful_until", "due_at"])
