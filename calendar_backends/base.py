@@ -12,12 +12,17 @@ from django import forms
 from django.conf import settings
 
 from calendar_backends.core.appointments import (
+    FIELDS,
     REMINDER_MINUTES,
     STAMP_GUID,
     STAMP_NAME,
     Change,
     Content,
+    Held,
     Verb,
+    differing,
+    disagrees,
+    stamp_matches,
 )
 from calendar_backends.core.correlation import correlation_id
 from calendar_backends.core.deadline import Deadline
@@ -25,8 +30,10 @@ from calendar_backends.core.errors import NO_ERROR, CalendarError
 from calendar_backends.core.fanout import fan_out
 from calendar_backends.core.intervals import STATUSES, BusyTime, Interval
 from calendar_backends.core.memory import Recent, Throttles
+from calendar_backends.core.texts import clean, subject_of
 
 __all__ = [
+    "FIELDS",
     "NO_ERROR",
     "REMINDER_MINUTES",
     "STAMP_GUID",
@@ -38,14 +45,20 @@ __all__ = [
     "Change",
     "Content",
     "Deadline",
+    "Held",
     "Interval",
     "ProbeResult",
     "SecretField",
     "Throttles",
     "Verb",
+    "clean",
     "correlation_id",
+    "differing",
+    "disagrees",
     "fan_out",
     "share",
+    "stamp_matches",
+    "subject_of",
 ]
 
 
@@ -87,7 +100,7 @@ class CalendarBackend(ABC):
     Options: ClassVar[type[forms.Form]]
     #: How much one call of busy_times may ask for; the service asks again for the rest.
     most_mailboxes: ClassVar[int] = 20
-    longest_window: ClassVar[timedelta] = timedelta(days=31)
+    longest_window: timedelta = timedelta(days=31)
     #: Calls in flight at once for one Org, over all processes.
     at_once: ClassVar[int] = 10
 
@@ -98,6 +111,8 @@ class CalendarBackend(ABC):
         self.fingerprint = ""
         #: Reads in flight in this process.
         self.reading = BoundedSemaphore(share(self.at_once))
+        #: Those of them that may wait for a mailbox that is known to be slow.
+        self.waiting = BoundedSemaphore(max(1, share(self.at_once) // 2))
         #: Until when Exchange wants to be left alone; the service shares it between processes.
         self.throttles = Throttles()
         #: Mailboxes that did not answer lately.
@@ -128,7 +143,8 @@ class CalendarBackend(ABC):
     def update(self, change: Change, deadline: Deadline) -> str:
         """Make the item ``change.ref`` say ``change.content``; its reference from now on.
 
-        What the content does not speak of is left alone. Raises ErrorItemNotFound where it is gone.
+        Only ``change.fields`` is written, and whatever else the item says is left alone; its reminder always.
+        Raises ErrorItemNotFound where it is gone.
         """
 
     @abstractmethod
@@ -138,6 +154,15 @@ class CalendarBackend(ABC):
     @abstractmethod
     def find(self, change: Change, deadline: Deadline) -> list[str]:
         """References of the calendar's items that carry exactly ``change.stamp``, the oldest first."""
+
+    @abstractmethod
+    def held(self, mailbox: str, stamp: str, deadline: Deadline, *, whole: bool = True) -> list[Held]:
+        """What the calendar's items say whose stamp is ``stamp`` or, where not ``whole``, begins with it.
+
+        The oldest first, each once, all pages. ``stamp_matches`` decides, whatever the calendar system
+        thinks of case. Items that a person has edited, made a meeting or a series of are still ours.
+        Raises CalendarError.
+        """
 
     @abstractmethod
     def probe(self, mailbox: str, deadline: Deadline) -> list[ProbeResult]:

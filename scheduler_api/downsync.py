@@ -5,7 +5,7 @@ The same `converge` serves the API call and the repair worker.
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -80,12 +80,14 @@ def _report(named: Sequence[str], codes: Mapping[str, str], declared: Declared) 
 
 def _codes(declared: Declared, deadline: Deadline) -> dict[str, str]:
     """Converge, and the public code of every mailbox of the Event, in lower case."""
-    rows = declared.event.appointments.order_by("pk")
+    rows: Iterable[Appointment] = declared.rows
     if declared.overtaken:
-        return dict.fromkeys(rows.values_list("mailbox", flat=True), STALE_OBJECT)
+        return {row.mailbox.lower(): STALE_OBJECT for row in rows}
     converge(declared.event.org, declared.tasks, deadline)
-    _wait_for_others(declared, deadline)
-    return {row.mailbox.lower(): public_code(_code_of(row)) for row in rows.select_related("event")}
+    if declared.held:
+        _wait_for_others(declared, deadline)
+        rows = declared.event.appointments.order_by("pk").select_related("event")
+    return {row.mailbox.lower(): public_code(_code_of(row)) for row in rows}
 
 
 def _code_of(row: Appointment) -> str:

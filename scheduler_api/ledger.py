@@ -49,12 +49,13 @@ class Declaration:
 class Declared:
     """An Event as it was just declared.
 
-    ``tasks``: what this process has leased and is to do now. ``held``: what another process is working on.
-    ``untouched``: lower-cased mailboxes that held nothing and are to hold nothing. ``overtaken``: a later
-    declaration was there before, so that nothing was changed.
+    ``rows``: all its Appointments. ``tasks``: what this process has leased and is to do now. ``held``: what
+    another process is working on. ``untouched``: lower-cased mailboxes that held nothing and are to hold
+    nothing. ``overtaken``: a later declaration was there before, so that nothing was changed.
     """
 
     event: Event
+    rows: list[Appointment] = field(default_factory=list)
     tasks: list[Task] = field(default_factory=list)
     held: list[Appointment] = field(default_factory=list)
     untouched: frozenset[str] = frozenset()
@@ -65,26 +66,27 @@ class Declared:
 def declare(*, org: Org, event_id: str, declaration: Declaration, deadline: Deadline) -> Declared:
     """Commit the next version of an Event, and lease what is to be done about it until ``deadline``."""
     event, now = locked_event(org, event_id)
+    old = list(event.appointments.order_by("pk").select_for_update()) if event.version else []
     if _is_overtaken(event, declaration, now):
-        return Declared(event, overtaken=True)
-    rows = {row.mailbox.lower(): row for row in event.appointments.select_for_update()}
+        return Declared(event, old, overtaken=True)
+    known = {row.mailbox.lower() for row in old}
     people = _people(org, [*declaration.wanted, *declaration.unwanted])
     was = load_content(event.content) if event.content else None
     _declare_event(event, declaration, now)
-    new = [Appointment(event=event, mailbox=people[key], wanted=False) for key in people.keys() - rows.keys()]
-    old = list(rows.values())
+    new = [Appointment(event=event, mailbox=people[key], wanted=False) for key in people if key not in known]
     changed = differing(was, declaration.content) if was and declaration.content else frozenset()
     invited = {address.lower() for address in declaration.wanted} & people.keys()
-    for row in (*old, *new):
+    for row in [*old, *new]:
         _declare_row(row, declaration, wanted=row.mailbox.lower() in invited, changed=changed)
-    todo = [row for row in (*old, *new) if row.behind]
+    rows = [*old, *new]
+    todo = [row for row in rows if row.behind]
     mine = [row for row in todo if is_free(row, now)]
     lease(mine, now + lease_seconds(deadline), now)
     Appointment.objects.bulk_create(new)
     update_alike(old, DECLARED)
-    untouched = frozenset(row.mailbox.lower() for row in (*old, *new) if not row.behind)
+    untouched = frozenset(row.mailbox.lower() for row in rows if not row.behind)
     held = [row for row in todo if row not in mine]
-    return Declared(event, [Task(row, event, now) for row in mine], held, untouched)
+    return Declared(event, rows, [Task(row, event, now) for row in mine], held, untouched)
 
 
 def locked_event(org: Org, event_id: str) -> tuple[Event, datetime]:

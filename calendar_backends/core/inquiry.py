@@ -150,8 +150,9 @@ class Inquiry:
         return bool(self._asking or (self._todo and not self.broken))
 
     def _is_idle(self) -> bool:
-        """Whether nothing is left but to wait for those who did not answer when asked alone."""
-        return not self._todo and all(part.patient for part in self._asking.values())
+        """Whether nothing is left but to wait: for those who did not answer when asked alone, and for what has
+        been asked again in smaller parts."""
+        return not self._todo and all(part.patient or part.asked_again for part in self._asking.values())
 
     def _answer(self, mailbox: str) -> Busy:
         if mailbox not in self._missing:

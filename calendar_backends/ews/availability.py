@@ -22,11 +22,11 @@ from exchangelib.properties import (
 from exchangelib.services import GetUserAvailability
 from lxml import etree
 
-from calendar_backends.base import BusyTime, CalendarError, Interval
+from calendar_backends.base import BusyTime, CalendarError, Interval, clean
 from calendar_backends.core.errors import FREE_BUSY_GENERATION_FAILED
 from calendar_backends.core.intervals import whole_seconds
 from calendar_backends.ews.codes import message_error
-from calendar_backends.ews.envelope import SOAP, M, Message, Server, T, clean, ews_time, seal
+from calendar_backends.ews.envelope import SOAP, M, Message, Server, T, ews_time, seal
 
 Answer = list[BusyTime] | CalendarError
 

@@ -13,16 +13,18 @@ from calendar_backends.base import (
     CalendarError,
     Change,
     Deadline,
+    Held,
     Interval,
     ProbeResult,
     Verb,
+    clean,
     share,
 )
 from calendar_backends.core.errors import SERVER_BUSY
-from calendar_backends.ews import availability, items, probe
-from calendar_backends.ews.envelope import VERSIONS, Impersonated, Message, Server, clean
+from calendar_backends.ews import availability, found, items, probe
+from calendar_backends.ews.envelope import VERSIONS, Impersonated, Message, Server
 from calendar_backends.ews.exchange import exchange
-from calendar_backends.ews.options import DEFAULT_VERSION, EwsOptions
+from calendar_backends.ews.options import DEFAULT_VERSION, DEFAULT_WINDOW, EwsOptions
 from calendar_backends.ews.sessions import SessionPool
 
 Answer = TypeVar("Answer")
@@ -43,8 +45,6 @@ class EwsBackend(CalendarBackend):
 
     label = "Exchange Server (EWS)"
     Options = EwsOptions
-    #: https://learn.microsoft.com/exchange/client-developer/web-service-reference/timewindow
-    longest_window = timedelta(days=42)
     #: Exchange refuses more (ErrorMailboxDataArrayTooBig in the ResponseCode page of the EWS reference).
     most_mailboxes = 100
     #: Of the 27 that Exchange allows an account at once.
@@ -52,6 +52,7 @@ class EwsBackend(CalendarBackend):
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         super().__init__(options)
+        self.longest_window = timedelta(days=int(options.get("longest_window") or DEFAULT_WINDOW))
         self._server = Server(VERSIONS[options.get("version") or DEFAULT_VERSION])
         # Apart, so that writes which hang do not hold up reads.
         self._reads = SessionPool(options, share(self.at_once))
@@ -60,32 +61,37 @@ class EwsBackend(CalendarBackend):
     def busy_times(
         self, mailboxes: Sequence[str], window: Interval, deadline: Deadline
     ) -> dict[str, list[BusyTime] | CalendarError]:
-        if pause := self.throttles.left(READS):
-            raise CalendarError(SERVER_BUSY, "still throttled", retry_after=pause, asked=False)
-        try:
-            return self._busy_times(mailboxes, window, deadline)
-        except CalendarError as error:
-            if error.code == SERVER_BUSY and error.retry_after:
-                self.throttles.hold(READS, error.retry_after)
-            raise
+        answers = self._paused(mailboxes)
+        rest = [mailbox for mailbox in mailboxes if mailbox not in answers]
+        if rest:
+            with self.throttles.obeyed(READS):
+                answers |= self._busy_times(rest, window, deadline)
+        for mailbox, answer in answers.items():
+            if isinstance(answer, CalendarError):
+                self.throttles.heed(_reading(mailbox), answer)
+        return answers
 
     def create(self, change: Change, deadline: Deadline) -> str:
-        return self._write(items.creation(self._as(change.mailbox), change), deadline, items.item_id)
+        mailbox = self._as(change.mailbox)
+        return self._ask(items.creation(mailbox, change), deadline, items.item_id)
 
     def update(self, change: Change, deadline: Deadline) -> str:
-        return self._write(items.update(self._as(change.mailbox), change), deadline, items.item_id)
+        mailbox = self._as(change.mailbox)
+        return self._ask(items.update(mailbox, change), deadline, items.item_id)
 
     def delete(self, change: Change, deadline: Deadline) -> None:
-        self._write(items.deletion(self._as(change.mailbox), change), deadline, items.done)
+        mailbox = self._as(change.mailbox)
+        self._ask(items.deletion(mailbox, change), deadline, items.done)
 
     def find(self, change: Change, deadline: Deadline) -> list[str]:
-        pages: list[etree._Element] = []
-        offset: int | None = 0
-        while offset is not None:
-            request = items.search(self._as(change.mailbox), change.stamp, offset)
-            pages.append(self._write(request, deadline, items.page))
-            offset = items.next_offset(pages[-1])
-        return items.found(pages, change.stamp)
+        return self._find(self._as(change.mailbox), change.stamp, deadline, whole=True)
+
+    def held(self, mailbox: str, stamp: str, deadline: Deadline, *, whole: bool = True) -> list[Held]:
+        owner = self._as(mailbox)
+        refs = self._find(owner, stamp, deadline, whole=whole)
+        parts = [refs[i : i + found.FETCHED_AT_ONCE] for i in range(0, len(refs), found.FETCHED_AT_ONCE)]
+        answers = [self._ask(found.details(owner, part), deadline, found.held) for part in parts]
+        return [item for answer in answers for item in answer]
 
     def probe(self, mailbox: str, deadline: Deadline) -> list[ProbeResult]:
         now = datetime.now(UTC)
@@ -106,6 +112,15 @@ class EwsBackend(CalendarBackend):
         self._reads.close()
         self._writes.close()
 
+    def _paused(self, mailboxes: Sequence[str]) -> dict[str, availability.Answer]:
+        """Those of whom alone Exchange said, inside an answer, that it is busy, and for how long."""
+        pauses = {mailbox: self.throttles.left(_reading(mailbox)) for mailbox in mailboxes}
+        return {
+            mailbox: CalendarError(SERVER_BUSY, "still throttled", retry_after=pause, asked=False)
+            for mailbox, pause in pauses.items()
+            if pause
+        }
+
     def _busy_times(
         self, mailboxes: Sequence[str], window: Interval, deadline: Deadline
     ) -> dict[str, availability.Answer]:
@@ -116,10 +131,21 @@ class EwsBackend(CalendarBackend):
         read = partial(availability.answers, mailboxes=mailboxes)
         return exchange(self._reads, self.options["endpoint"], message, deadline, read)
 
-    def _write(
-        self, message: Message, deadline: Deadline, read: Callable[[etree._Element], Answer]
-    ) -> Answer:
-        return exchange(self._writes, self.options["endpoint"], message, deadline, read)
+    def _find(self, mailbox: Impersonated, stamp: str, deadline: Deadline, *, whole: bool) -> list[str]:
+        pages: list[etree._Element] = []
+        offset: int | None = 0
+        while offset is not None:
+            request = found.search(mailbox, stamp, offset, whole=whole)
+            pages.append(self._ask(request, deadline, found.page))
+            offset = found.next_offset(pages[-1])
+        return found.refs(pages, stamp, whole=whole)
+
+    def _ask(self, message: Message, deadline: Deadline, read: Callable[[etree._Element], Answer]) -> Answer:
+        """One request in the name of a mailbox, which is also whose budget pays for it:
+        https://learn.microsoft.com/exchange/client-developer/exchange-web-services/ews-throttling-in-exchange
+        """
+        with self.throttles.obeyed(f"write {message.anchor.lower()}"):
+            return exchange(self._writes, self.options["endpoint"], message, deadline, read)
 
     def _search_error(self, mailbox: str, deadline: Deadline) -> CalendarError | None:
         try:
@@ -132,3 +158,8 @@ class EwsBackend(CalendarBackend):
         if not 0 < len(mailbox) <= LONGEST_ADDRESS:
             raise CalendarError("ErrorInvalidSmtpAddress", f"{len(mailbox)} characters")
         return Impersonated(clean(mailbox), self._server)
+
+
+def _reading(mailbox: str) -> str:
+    """Whose pause it is where Exchange is too busy to read this mailbox."""
+    return f"read {mailbox.lower()}"

@@ -5,7 +5,6 @@ process by endpoint, open connections of their own and send requests that nobody
 no more of them than `Server` and `Impersonated` have.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -23,8 +22,6 @@ VERSIONS: Final = {
     "Exchange2013_SP1": Version(EXCHANGE_2013_SP1, "Exchange2013_SP1"),
     "Exchange2010_SP2": Version(EXCHANGE_2010_SP2, "Exchange2010_SP2"),
 }
-#: All that XML 1.0 allows; lone surrogates, which JSON can carry, are not among it.
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True)
@@ -70,11 +67,6 @@ def seal(service: Any, payload: Any, anchor: str) -> Message:
     """Put the payload of an exchangelib service into its SOAP envelope."""
     body: bytes = service.wrap(payload, service.protocol.version.api_version)
     return Message(service.SERVICE_NAME, anchor, body)
-
-
-def clean(text: str) -> str:
-    """The text with "?" for every character that XML 1.0 forbids."""
-    return _FORBIDDEN.sub("?", text)
 
 
 def ews_time(moment: Any) -> Any:

@@ -1,6 +1,7 @@
 """One message to Exchange, one answer: nothing is tried again here."""
 
 import logging
+import re
 import string
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from urllib.parse import quote
 import requests
 from lxml import etree
 
-from calendar_backends.base import NO_ERROR, CalendarError, Deadline, correlation_id
+from calendar_backends.base import NO_ERROR, CalendarError, Deadline, clean, correlation_id
 from calendar_backends.ews.codes import fault_error, http_error
 from calendar_backends.ews.envelope import SOAP, Message
 from calendar_backends.ews.sessions import SessionPool
@@ -19,6 +20,7 @@ from calendar_backends.transport import send
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
 _HEADER_CHARACTERS: Final = string.punctuation + " "
+_REFERENCE = re.compile(rb"&#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}));")
 
 
 def exchange(
@@ -78,8 +80,24 @@ def _envelope_of(response: requests.Response) -> etree._Element:
 
 def _parse(content: bytes) -> etree._Element | None:
     """The SOAP envelope in ``content``, None for anything else: a page of HTML, XML that was cut off."""
+    root = _root(content)
+    if root is None:
+        root = _root(_REFERENCE.sub(_allowed, content))
+    return root if root is not None and root.find(f"{SOAP}Body") is not None else None
+
+
+def _root(content: bytes) -> etree._Element | None:
     try:
-        root = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True))
+        return etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True))
     except etree.XMLSyntaxError:
         return None
-    return root if root.find(f"{SOAP}Body") is not None else None
+
+
+def _allowed(reference: re.Match[bytes]) -> bytes:
+    """The reference, or U+FFFD for a character that XML forbids: Exchange passes on what people pasted.
+
+    https://github.com/ecederstrand/exchangelib/issues/1200
+    """
+    code = int(reference[1], 16) if reference[1] else int(reference[2])
+    character = chr(code) if code < 0x110000 else "\ufffd"
+    return reference[0] if clean(character) == character else b"\xef\xbf\xbd"

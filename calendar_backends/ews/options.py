@@ -5,12 +5,15 @@ from urllib.parse import urlsplit
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
 
 from calendar_backends.base import SecretField
 from calendar_backends.ews.envelope import VERSIONS
 from calendar_backends.transport import require_certificates, require_tls
 
 DEFAULT_VERSION: Final = "Exchange2016"
+#: Days: https://learn.microsoft.com/exchange/client-developer/web-service-reference/timewindow.
+DEFAULT_WINDOW: Final = "42"
 _EXCHANGE_ONLINE: Final = (
     ".office365.com",
     ".office.com",
@@ -47,6 +50,14 @@ class EwsOptions(forms.Form):
         help_text="The EWS schema to speak. Exchange2016 is right for Exchange Server 2016, 2019 and "
         "Subscription Edition; older servers need an older one.",
     )
+    longest_window = forms.CharField(
+        required=False,
+        initial=DEFAULT_WINDOW,
+        label="Longest window in days",
+        validators=[RegexValidator(r"^([1-9]|[1-5][0-9]|6[0-2])\Z", "A whole number of days, from 1 to 62.")],
+        help_text="How much one free/busy request asks for; longer windows are split. 42 days are what every "
+        "server allows unless its admin chose less; 62 suit a server that allows as many, and save requests.",
+    )
     ca_bundle = forms.CharField(
         required=False,
         label="CA certificates",
@@ -74,6 +85,9 @@ class EwsOptions(forms.Form):
 
     def clean_version(self) -> str:
         return self.cleaned_data["version"] or DEFAULT_VERSION
+
+    def clean_longest_window(self) -> str:
+        return self.cleaned_data["longest_window"] or DEFAULT_WINDOW
 
     def clean_ca_bundle(self) -> str:
         pem: str = self.cleaned_data["ca_bundle"]

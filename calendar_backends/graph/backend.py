@@ -10,13 +10,15 @@ from calendar_backends.base import (
     CalendarError,
     Change,
     Deadline,
+    Held,
     Interval,
     ProbeResult,
     share,
 )
-from calendar_backends.graph import batch, events
+from calendar_backends.graph import events, found
 from calendar_backends.graph.anchors import Anchors
 from calendar_backends.graph.availability import MOST_SCHEDULES, Availability
+from calendar_backends.graph.batch import Batches, budget
 from calendar_backends.graph.client import GraphClient
 from calendar_backends.graph.options import GraphOptions
 from calendar_backends.graph.probe import probe
@@ -44,24 +46,33 @@ class GraphBackend(CalendarBackend):
         return self._availability.busy_times(mailboxes, window, deadline)
 
     def create(self, change: Change, deadline: Deadline) -> str:
-        return events.carry_out(self._client, change, deadline)[0]
+        return self._carry_out(change, deadline)[0]
 
     def update(self, change: Change, deadline: Deadline) -> str:
-        return events.carry_out(self._client, change, deadline)[0]
+        return self._carry_out(change, deadline)[0]
 
     def delete(self, change: Change, deadline: Deadline) -> None:
-        events.carry_out(self._client, change, deadline)
+        self._carry_out(change, deadline)
 
     def find(self, change: Change, deadline: Deadline) -> list[str]:
-        return events.carry_out(self._client, change, deadline)
+        return self._carry_out(change, deadline)
+
+    def held(self, mailbox: str, stamp: str, deadline: Deadline, *, whole: bool = True) -> list[Held]:
+        with self.throttles.obeyed(budget(mailbox)):
+            return found.held(self._client, mailbox, stamp, deadline, whole=whole)
 
     def write(
         self, changes: Sequence[Change], deadline: Deadline
     ) -> Mapping[Change, Sequence[str] | CalendarError]:
-        return batch.write(self._client, changes, deadline, at_once=share(self.at_once))
+        batches = Batches(self._client, self.throttles, deadline)
+        return batches.write(changes, at_once=share(self.at_once))
 
     def probe(self, mailbox: str, deadline: Deadline) -> list[ProbeResult]:
         return probe(self._client, self._anchor, mailbox, deadline)
+
+    def _carry_out(self, change: Change, deadline: Deadline) -> list[str]:
+        with self.throttles.obeyed(budget(change.mailbox)):
+            return events.carry_out(self._client, change, deadline)
 
     def close(self) -> None:
         self._client.close()

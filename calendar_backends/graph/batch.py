@@ -5,10 +5,9 @@ The outer status says nothing: each change has an answer of its own, with its ow
 
 import logging
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
-from calendar_backends.base import CalendarError, Change, Deadline, fan_out
+from calendar_backends.base import CalendarError, Change, Deadline, Throttles, fan_out
 from calendar_backends.graph import events
 from calendar_backends.graph.client import GraphClient
 from calendar_backends.graph.codes import described, error_of, unusable
@@ -26,54 +25,82 @@ _AGAIN_ALONE = frozenset({401, 424})
 Outcome = Sequence[str] | CalendarError
 
 
-def write(
-    client: GraphClient, changes: Sequence[Change], deadline: Deadline, *, at_once: int
-) -> dict[Change, Outcome]:
-    """As CalendarBackend.write: batches side by side; one change alone is sent as it is."""
-    requests, outcomes = _prepared(changes)
-    ready = list(requests)
-    groups = [tuple(ready[i : i + IN_ONE]) for i in range(0, len(ready), IN_ONE)]
-    send = partial(_send, client, requests=requests, deadline=deadline)
-    for group, answer in fan_out(send, groups, deadline, at_once=at_once).items():
-        outcomes |= dict.fromkeys(group, answer) if isinstance(answer, CalendarError) else answer
-    return outcomes
+def budget(mailbox: str) -> str:
+    """Whose budget pays for what is done in a mailbox: the app's in this very mailbox, as Outlook counts.
+
+    https://learn.microsoft.com/graph/throttling-limits
+    """
+    return f"write {mailbox.lower()}"
 
 
-def _prepared(changes: Sequence[Change]) -> tuple[dict[Change, Request], dict[Change, Outcome]]:
-    """The requests, and the outcomes of those changes that cannot even be asked for."""
-    requests: dict[Change, Request] = {}
-    outcomes: dict[Change, Outcome] = {}
-    for change in changes:
+class Batches:
+    """The changes of one call of `write`."""
+
+    def __init__(self, client: GraphClient, throttles: Throttles, deadline: Deadline) -> None:
+        self._client = client
+        self._throttles = throttles
+        self._deadline = deadline
+        self._requests: dict[Change, Request] = {}
+
+    def write(self, changes: Sequence[Change], *, at_once: int) -> dict[Change, Outcome]:
+        """As CalendarBackend.write: batches side by side; one change alone is sent as it is."""
+        outcomes = self._prepare(changes)
+        ready = list(self._requests)
+        groups = [tuple(ready[i : i + IN_ONE]) for i in range(0, len(ready), IN_ONE)]
+        for group, answer in fan_out(self._send, groups, self._deadline, at_once=at_once).items():
+            outcomes |= dict.fromkeys(group, answer) if isinstance(answer, CalendarError) else answer
+        for change, outcome in outcomes.items():
+            if isinstance(outcome, CalendarError):
+                self._throttles.heed(budget(change.mailbox), outcome)
+        return outcomes
+
+    def _prepare(self, changes: Sequence[Change]) -> dict[Change, Outcome]:
+        """Fills in the requests. The outcomes of those changes that cannot be asked for, or not yet."""
+        refused: dict[Change, Outcome] = {}
+        for change in changes:
+            try:
+                with self._throttles.obeyed(budget(change.mailbox)):
+                    self._requests[change] = events.request_of(change)
+            except CalendarError as error:
+                refused[change] = error
+        return refused
+
+    def _send(self, group: tuple[Change, ...]) -> dict[Change, Outcome]:
+        if len(group) == 1:
+            return {group[0]: self._alone(group[0])}
+        answers = self._call([self._requests[change] for change in group])
+        return {
+            change: self._outcome(change, answers.get(str(number))) for number, change in enumerate(group)
+        }
+
+    def _call(self, requests: Sequence[Request]) -> dict[str, Answer]:
+        """The inner answers by id. Raises CalendarError where there is none at all."""
+        writes = any(request.writes for request in requests)
+        body = {"requests": [_inner(number, request) for number, request in enumerate(requests)]}
+        answer = self._client.call(Request("$batch", "POST", "$batch", body, writes=writes), self._deadline)
+        if answer.status >= 300:
+            raise error_of(answer, writes=writes)
+        responses = answer.content.get("responses")
+        if not isinstance(responses, list):
+            raise unusable(answer, writes=writes)
+        return {str(each.get("id")): _answer(each) for each in responses if isinstance(each, dict)}
+
+    def _outcome(self, change: Change, answer: Answer | None) -> Outcome:
+        if answer is None:
+            return unusable(Answer(200, {}, None), writes=True)
+        logger.info("graph $batch %s result=%s", change.verb, described(answer))
+        if answer.status in _AGAIN_ALONE or "@odata.nextLink" in answer.content:
+            return self._alone(change)
         try:
-            requests[change] = events.request_of(change)
+            return events.outcome(change, answer)
         except CalendarError as error:
-            outcomes[change] = error
-    return requests, outcomes
+            return error
 
-
-def _send(
-    client: GraphClient, group: tuple[Change, ...], *, requests: Mapping[Change, Request], deadline: Deadline
-) -> dict[Change, Outcome]:
-    if len(group) == 1:
-        return {group[0]: _alone(client, group[0], deadline)}
-    answers = _call(client, [requests[change] for change in group], deadline)
-    return {
-        change: _outcome(client, change, answers.get(str(number)), deadline)
-        for number, change in enumerate(group)
-    }
-
-
-def _call(client: GraphClient, requests: Sequence[Request], deadline: Deadline) -> dict[str, Answer]:
-    """The inner answers by id. Raises CalendarError where there is none at all."""
-    writes = any(request.writes for request in requests)
-    body = {"requests": [_inner(number, request) for number, request in enumerate(requests)]}
-    answer = client.call(Request("$batch", "POST", "$batch", body, writes=writes), deadline)
-    if answer.status >= 300:
-        raise error_of(answer, writes=writes)
-    responses = answer.content.get("responses")
-    if not isinstance(responses, list):
-        raise unusable(answer, writes=writes)
-    return {str(each.get("id")): _answer(each) for each in responses if isinstance(each, dict)}
+    def _alone(self, change: Change) -> Outcome:
+        try:
+            return events.carry_out(self._client, change, self._deadline)
+        except CalendarError as error:
+            return error
 
 
 def _inner(number: int, request: Request) -> dict[str, Any]:
@@ -94,22 +121,3 @@ def _answer(response: Mapping[str, Any]) -> Answer:
         {str(name).lower(): str(value) for name, value in named},
         response.get("body"),
     )
-
-
-def _outcome(client: GraphClient, change: Change, answer: Answer | None, deadline: Deadline) -> Outcome:
-    if answer is None:
-        return unusable(Answer(200, {}, None), writes=True)
-    logger.info("graph $batch %s result=%s", change.verb, described(answer))
-    if answer.status in _AGAIN_ALONE or "@odata.nextLink" in answer.content:
-        return _alone(client, change, deadline)
-    try:
-        return events.outcome(change, answer)
-    except CalendarError as error:
-        return error
-
-
-def _alone(client: GraphClient, change: Change, deadline: Deadline) -> Outcome:
-    try:
-        return events.carry_out(client, change, deadline)
-    except CalendarError as error:
-        return error

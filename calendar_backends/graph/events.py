@@ -1,55 +1,35 @@
-"""Appointments: https://learn.microsoft.com/graph/api/resources/event, found by a property stamped on them.
+"""Appointments: https://learn.microsoft.com/graph/api/resources/event, recognised by a stamped property.
 
 An Appointment never has attendees and is never an online meeting: nobody is invited or told.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
-from urllib.parse import quote
 
-from calendar_backends.base import (
-    REMINDER_MINUTES,
-    STAMP_GUID,
-    STAMP_NAME,
-    Change,
-    Content,
-    Deadline,
-    Verb,
-)
+from calendar_backends.base import Change, Content, Deadline, Verb, clean, subject_of
+from calendar_backends.graph import found
 from calendar_backends.graph.client import GraphClient
 from calendar_backends.graph.codes import error_of, unusable
 from calendar_backends.graph.messages import Answer, Request, user_path
 
-#: https://learn.microsoft.com/graph/api/resources/singlevaluelegacyextendedproperty
-STAMP_ID = f"String {{{STAMP_GUID}}} Name {STAMP_NAME}"
-LONGEST_SUBJECT = 255
-PAGE_SIZE = 50
-
-_NOT_IN_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
 
 def carry_out(client: GraphClient, change: Change, deadline: Deadline) -> list[str]:
     """One change as a request of its own: the items the mailbox now holds for it. Raises CalendarError."""
-    answer = client.call(request_of(change), deadline)
-    while following := _next_page(client, answer):
-        answer = _joined(answer, client.call(following, deadline))
-    return outcome(change, answer)
+    return outcome(change, found.all_pages(client, request_of(change), deadline))
 
 
 def request_of(change: Change) -> Request:
     """The request that carries a change out. Raises CalendarError ErrorInvalidSmtpAddress."""
-    calendar = user_path(change.mailbox, "calendar", "events")
     match change.verb:
         case Verb.CREATE:
-            return Request("POST events", "POST", calendar, _new(change), writes=True)
+            path = user_path(change.mailbox, "calendar", "events")
+            return Request("POST events", "POST", path, _new(change), writes=True)
         case Verb.UPDATE:
-            return Request("PATCH event", "PATCH", _event(change), _content(change), writes=True)
+            return Request("PATCH event", "PATCH", _event(change), _changed(change), writes=True)
         case Verb.DELETE:
             return Request("DELETE event", "DELETE", _event(change), writes=True)
         case Verb.FIND:
-            return Request("GET events", "GET", f"{calendar}?{_query(change.stamp)}")
+            return found.search(change.mailbox, change.stamp)
 
 
 def outcome(change: Change, answer: Answer) -> list[str]:
@@ -58,100 +38,66 @@ def outcome(change: Change, answer: Answer) -> list[str]:
     if answer.status >= 300:
         raise error_of(answer, writes=writes)
     try:
-        return _held(change, answer)
+        return _refs(change, answer)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise unusable(answer, writes=writes) from error
 
 
-def _next_page(client: GraphClient, answer: Answer) -> Request | None:
-    """The request for what did not fit into a page of events; None after the last."""
-    link = answer.content.get("@odata.nextLink")
-    if not link:
-        return None
-    if not str(link).startswith(client.root):
-        raise unusable(answer)
-    return Request("GET events", "GET", str(link).removeprefix(client.root))
-
-
-def _joined(answer: Answer, page: Answer) -> Answer:
-    """The page with the events of those before it."""
-    before, events = answer.content.get("value"), page.content.get("value")
-    if not isinstance(before, list) or not isinstance(events, list):
-        raise error_of(page) if page.status >= 300 else unusable(page)
-    return Answer(page.status, page.headers, {**page.content, "value": before + events})
-
-
-def _held(change: Change, answer: Answer) -> list[str]:
+def _refs(change: Change, answer: Answer) -> list[str]:
     """Raises ValueError, KeyError and the like where the answer is not that of the change's request."""
     if change.verb is Verb.DELETE:
         if answer.status != 204:
             raise ValueError("a page, not Graph")
         return []
     if change.verb is Verb.FIND:
-        return _found(change.stamp, answer.content["value"])
-    return [_id(answer.content)]
-
-
-def _found(stamp: str, events: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Graph compares without regard to case, so the value is compared again; the oldest is the first."""
-    ours = [event for event in events if _stamp(event) == stamp]
-    ours.sort(key=lambda event: datetime.fromisoformat(event["createdDateTime"]))
-    return [_id(event) for event in ours]
-
-
-def _stamp(event: Mapping[str, Any]) -> str | None:
-    properties = event.get("singleValueExtendedProperties") or []
-    # The GUID in the id may come back in another case.
-    values = (each["value"] for each in properties if each["id"].lower() == STAMP_ID.lower())
-    return next(values, None)
-
-
-def _id(event: Mapping[str, Any]) -> str:
-    if not isinstance(event["id"], str) or not event["id"]:
-        raise ValueError("no id")
-    return event["id"]
+        return found.refs(answer, change.stamp)
+    return [found.id_of(answer.content)]
 
 
 def _event(change: Change) -> str:
     return user_path(change.mailbox, "events", change.ref or "")
 
 
-def _query(stamp: str) -> str:
-    name, value = _quoted(STAMP_ID), _quoted(stamp)
-    options = {
-        "$filter": f"singleValueExtendedProperties/Any(ep: ep/id eq {name} and ep/value eq {value})",
-        "$expand": f"singleValueExtendedProperties($filter=id eq {name})",
-        "$select": "id,createdDateTime",
-        "$top": str(PAGE_SIZE),
-    }
-    return "&".join(f"{option}={quote(text, safe='')}" for option, text in options.items())
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
 def _new(change: Change) -> dict[str, Any]:
+    content = _content_of(change)
     return {
-        **_content(change),
-        "showAs": "busy",
-        "isReminderOn": True,
-        "reminderMinutesBeforeStart": REMINDER_MINUTES,
+        **_parts(content),
+        **_reminder(content.reminder),
         # Lets Exchange drop a repetition of this very request.
         "transactionId": change.transaction_id,
-        "singleValueExtendedProperties": [{"id": STAMP_ID, "value": change.stamp}],
+        "singleValueExtendedProperties": [{"id": found.STAMP_ID, "value": clean(change.stamp)}],
     }
 
 
-def _content(change: Change) -> dict[str, Any]:
-    content = change.content
-    if content is None:
+def _changed(change: Change) -> dict[str, Any]:
+    parts = _parts(_content_of(change))
+    return {name: parts[name] for field in sorted(change.fields) for name in _NAMES[field]}
+
+
+def _content_of(change: Change) -> Content:
+    if change.content is None:
         raise ValueError(f"A change of the kind {change.verb} needs content.")
+    return change.content
+
+
+#: What each of FIELDS is made of.
+_NAMES = {
+    "subject": ("subject",),
+    "body": ("body",),
+    "location": ("location",),
+    "times": ("start", "end", "isAllDay"),
+    "show_as": ("showAs",),
+}
+
+
+def _parts(content: Content) -> dict[str, Any]:
     return {
-        "subject": _clean(content.subject)[:LONGEST_SUBJECT],
-        "body": {"contentType": "text", "content": _clean(content.body)},
-        "location": {"displayName": _clean(content.location)},
+        "subject": subject_of(content.subject),
+        "body": {"contentType": "html" if content.html else "text", "content": clean(content.body)},
+        "location": {"displayName": clean(content.location)},
         **_times(content),
+        "isAllDay": False,
+        "showAs": content.show_as,
     }
 
 
@@ -163,6 +109,7 @@ def _times(content: Content) -> dict[str, Any]:
     }
 
 
-def _clean(text: str) -> str:
-    """Exchange stores no characters that XML 1.0 forbids."""
-    return _NOT_IN_XML.sub("\ufffd", text)
+def _reminder(minutes: int | None) -> dict[str, Any]:
+    if minutes is None:
+        return {"isReminderOn": False}
+    return {"isReminderOn": True, "reminderMinutesBeforeStart": minutes}

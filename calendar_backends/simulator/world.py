@@ -36,6 +36,11 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def utf16_length(text: str) -> int:
+    """How long a text is to Exchange, which counts UTF-16 code units."""
+    return len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
 def _new_ews_id() -> str:
     """An item id as EWS gives it: base64, so it holds plus signs and slashes and depends on case."""
     while True:
@@ -69,6 +74,7 @@ class Item:
     show_as: str = "busy"  # free | tentative | busy | oof | workingElsewhere | unknown
     is_all_day: bool = False
     is_private: bool = False
+    is_series: bool = False  # a person made it recur; start and end are those of its first occurrence
     reminder: bool = False
     reminder_minutes: int = 15
     categories: list[str] = field(default_factory=list)

@@ -6,8 +6,10 @@ Acme keeps its calendars in memory. The contract tests and the four calls run ag
 a driver has to do is what stands here.
 """
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from uuid import uuid4
 
 from django import forms
@@ -20,19 +22,23 @@ from calendar_backends.base import (
     Change,
     Content,
     Deadline,
+    Held,
     Interval,
     ProbeResult,
     SecretField,
     Verb,
+    stamp_matches,
 )
+
+#: What Acme calls the fields of an update that are not one field here.
+PARTS = {"times": ("start", "end"), "body": ("body", "html")}
 
 
 @dataclass
 class Entry:
-    when: Interval
-    status: str
+    content: Content
     stamp: str = ""
-    content: Content | None = None
+    modified: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
 @dataclass
@@ -62,20 +68,25 @@ class AcmeBackend(CalendarBackend):
 
     def create(self, change: Change, deadline: Deadline) -> str:
         ref = str(uuid4())
-        self._put(change, ref, deadline)
+        self._put(change, ref, self._content(change, deadline))
         return ref
 
     def update(self, change: Change, deadline: Deadline) -> str:
-        ref = self._existing(change)
-        self._put(change, ref, deadline)
+        ref, new = self._existing(change), self._content(change, deadline)
+        names = [name for each in change.fields for name in PARTS.get(each, (each,))]
+        old = self._calendar(change.mailbox)[ref].content
+        self._put(change, ref, replace(old, **{name: getattr(new, name) for name in names}))
         return ref
 
     def delete(self, change: Change, deadline: Deadline) -> None:
         del self._calendar(change.mailbox)[self._existing(change)]
 
     def find(self, change: Change, deadline: Deadline) -> list[str]:
-        entries = self._calendar(change.mailbox).items()
-        return [ref for ref, entry in entries if entry.stamp == change.stamp]
+        return [item.ref for item in self.held(change.mailbox, change.stamp, deadline)]
+
+    def held(self, mailbox: str, stamp: str, deadline: Deadline, *, whole: bool = True) -> list[Held]:
+        entries = self._calendar(mailbox).items()
+        return [_held(ref, entry) for ref, entry in entries if stamp_matches(entry.stamp, stamp, whole=whole)]
 
     def probe(self, mailbox: str, deadline: Deadline) -> list[ProbeResult]:
         try:
@@ -95,16 +106,34 @@ class AcmeBackend(CalendarBackend):
             entries = self._calendar(mailbox).values()
         except CalendarError as error:
             return error
-        return [BusyTime(entry.when, entry.status) for entry in entries]
+        said = [entry.content for entry in entries]
+        return [BusyTime(Interval(content.start, content.end), content.show_as) for content in said]
 
     def _existing(self, change: Change) -> str:
         if change.ref is None or change.ref not in self._calendar(change.mailbox):
             raise CalendarError("ErrorItemNotFound")
         return change.ref
 
-    def _put(self, change: Change, ref: str, deadline: Deadline) -> None:
-        content = change.content
-        if deadline.over or content is None:
+    def _content(self, change: Change, deadline: Deadline) -> Content:
+        if deadline.over or change.content is None:
             raise CalendarError("ErrorTimeoutExpired")
-        entry = Entry(Interval(content.start, content.end), "busy", change.stamp, content)
-        self._calendar(change.mailbox)[ref] = entry
+        return change.content
+
+    def _put(self, change: Change, ref: str, content: Content) -> None:
+        self._calendar(change.mailbox)[ref] = Entry(content, change.stamp)
+
+
+def _held(ref: str, entry: Entry) -> Held:
+    said = entry.content
+    body = re.sub("<[^>]*>", "", said.body) if said.html else said.body
+    return Held(
+        ref,
+        entry.stamp,
+        said.subject,
+        body,
+        said.location,
+        said.start,
+        said.end,
+        said.show_as,
+        entry.modified,
+    )

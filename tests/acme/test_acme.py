@@ -7,7 +7,7 @@ import pytest
 from django.core.management import call_command
 
 from calendar_backends.base import CalendarBackend, Content, Interval
-from calendar_backends.testing import BackendContract, Held, Put
+from calendar_backends.testing import BackendContract, Contents, Put
 from orgs.models import Org, Person
 from tests.acme.acme_calendar import SITES, AcmeBackend, Entry, Site
 from tests.conftest import Salesforce, event, token_for
@@ -30,16 +30,13 @@ class TestAcme(BackendContract):
     @pytest.fixture
     def put(self, site: Site) -> Put:
         def put(mailbox: str, when: Interval, status: str) -> None:
-            site.calendars[mailbox]["by hand"] = Entry(when, status)
+            site.calendars[mailbox]["by hand"] = Entry(Content("Private", "", "", *when, show_as=status))
 
         return put
 
     @pytest.fixture
-    def held(self, site: Site) -> Held:
-        def held(mailbox: str) -> list[Content]:
-            return [entry.content for entry in site.calendars[mailbox].values() if entry.content]
-
-        return held
+    def contents(self, site: Site) -> Contents:
+        return lambda mailbox: [entry.content for entry in site.calendars[mailbox].values() if entry.stamp]
 
 
 @pytest.fixture

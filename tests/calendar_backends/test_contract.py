@@ -7,7 +7,8 @@ import pytest
 from calendar_backends import registry
 from calendar_backends.base import CalendarBackend, Content, Interval
 from calendar_backends.simulator import Simulator
-from calendar_backends.testing import BackendContract, Held, Put
+from calendar_backends.simulator.world import Item
+from calendar_backends.testing import BackendContract, Contents, Put
 from tests.conftest import options_for
 
 
@@ -32,17 +33,27 @@ class OnSimulatedExchange(BackendContract):
         return put
 
     @pytest.fixture
-    def held(self, exchange: Simulator) -> Held:
-        def held(mailbox: str) -> list[Content]:
+    def contents(self, exchange: Simulator) -> Contents:
+        def contents(mailbox: str) -> list[Content]:
             box = exchange.world.mailbox(mailbox)
             assert box is not None
-            return [
-                Content(item.subject, item.body, item.location, item.start, item.end)
-                for item in box.calendar_items()
-                if item.properties
-            ]
+            return [content_of(item) for item in box.calendar_items() if item.properties]
 
-        return held
+        return contents
+
+
+def content_of(item: Item) -> Content:
+    """What an item of the simulated Exchange says."""
+    return Content(
+        item.subject,
+        item.body,
+        item.location,
+        item.start,
+        item.end,
+        html=item.body_type == "html",
+        show_as=item.show_as,
+        reminder=item.reminder_minutes if item.reminder else None,
+    )
 
 
 class TestEws(OnSimulatedExchange):

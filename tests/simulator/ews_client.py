@@ -168,10 +168,20 @@ class EwsClient:
             f"<m:ParentFolderIds>{folder}</m:ParentFolderIds></m:FindItem>"
         )
 
-    def get(self, item_id: str, fields: tuple[str, ...] = ("item:Subject",)) -> Answer:
-        paths = "".join(f'<t:FieldURI FieldURI="{name}"/>' for name in fields) + PATH
+    def find_containing(self, value: str, mode: str = "Prefixed", comparison: str = "Exact") -> Answer:
+        """FindItem on what the stamped property contains."""
+        modes = f'ContainmentMode="{mode}" ContainmentComparison="{comparison}"'
         return self.call(
-            "<m:GetItem><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape><t:AdditionalProperties>"
+            '<m:FindItem Traversal="Shallow"><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape></m:ItemShape>'
+            f'<m:Restriction><t:Contains {modes}>{PATH}<t:Constant Value="{value}"/></t:Contains>'
+            f"</m:Restriction><m:ParentFolderIds>{CALENDAR}</m:ParentFolderIds></m:FindItem>"
+        )
+
+    def get(self, item_id: str, fields: tuple[str, ...] = ("item:Subject",), body_type: str = "") -> Answer:
+        paths = "".join(f'<t:FieldURI FieldURI="{name}"/>' for name in fields) + PATH
+        wanted = f"<t:BodyType>{body_type}</t:BodyType>" if body_type else ""
+        return self.call(
+            f"<m:GetItem><m:ItemShape><t:BaseShape>IdOnly</t:BaseShape>{wanted}<t:AdditionalProperties>"
             f"{paths}</t:AdditionalProperties></m:ItemShape>"
             f'<m:ItemIds><t:ItemId Id="{item_id}"/></m:ItemIds></m:GetItem>'
         )

@@ -1,3 +1,6 @@
+import pytest
+from lxml import etree
+
 from calendar_backends.simulator.world import Item, Mailbox
 from tests.simulator.conftest import NINE, TEN
 from tests.simulator.ews_client import CALENDAR, GUID, NAME, PATH, EwsClient
@@ -15,6 +18,19 @@ def test_find_answers_the_items_with_the_very_value(ews: EwsClient, anna: Mailbo
     answer = ews.find("event-1")
     assert answer.texts("t:ItemId/@Id") == [item.id]
     assert answer.texts("@IncludesLastItemInRange") == ["true"]
+
+
+def test_find_answers_the_items_whose_value_begins_alike(ews: EwsClient, anna: Mailbox) -> None:
+    items = [_stamped(anna, value) for value in ("org/1", "ORG/2", "org2/1", "org/3")]
+    anna.add_item("not stamped", NINE, TEN)
+    exact, loose = (ews.find_containing("org/", comparison=how) for how in ("Exact", "IgnoreCase"))
+    assert exact.texts("t:ItemId/@Id") == [items[0].id, items[3].id]
+    assert loose.texts("t:ItemId/@Id") == [items[0].id, items[1].id, items[3].id]
+
+
+def test_another_way_of_containing_is_refused_and_not_ignored(ews: EwsClient) -> None:
+    assert ews.find_containing("org/", mode="Substring").codes == ["ErrorInvalidRestriction"]
+    assert ews.find_containing("org/", comparison="Loose").codes == ["ErrorInvalidRestriction"]
 
 
 def test_find_looks_into_the_folder_it_is_told(ews: EwsClient, anna: Mailbox) -> None:
@@ -76,6 +92,34 @@ def test_get_item_answers_in_schema_order(ews: EwsClient, anna: Mailbox) -> None
     assert answer.texts("t:Body[@BodyType='HTML']") == ["<p>x</p>"]
     assert answer.texts("t:Start") == ["2026-12-01T09:00:00Z"]
     assert answer.texts("t:Categories/t:String") == ["Red"]
+
+
+def test_get_item_answers_a_body_of_the_wanted_type(ews: EwsClient, anna: Mailbox) -> None:
+    page = (
+        "<html><head><style>p { }</style></head><body><p>One<br>two</p><ul><li>three</li></ul>"
+        '<hr><a href="https://x.example">four</a> &amp; five</body></html>'
+    )
+    item = anna.add_item("A", NINE, TEN, body=page, body_type="html")
+    [text] = ews.get(item.id, ("item:Body",), "Text").texts("t:Body[@BodyType='Text']")
+    assert text.split() == [
+        *("One", "two", "*", "three", "________________________________"),
+        *("four<https://x.example>", "&", "five"),
+    ]
+    anna.update(item, body="a < b", body_type="text")
+    assert "a &lt; b" in ews.get(item.id, ("item:Body",), "HTML").texts("t:Body[@BodyType='HTML']")[0]
+    assert ews.get(item.id, ("item:Body",), "Best").texts("t:Body[@BodyType='Text']") == ["a < b"]
+
+
+def test_a_series_says_so(ews: EwsClient, anna: Mailbox) -> None:
+    item = anna.add_item("A", NINE, TEN, is_series=True)
+    answer = ews.get(item.id, ("calendar:CalendarItemType",))
+    assert answer.texts("t:CalendarItemType") == ["RecurringMaster"]
+
+
+def test_a_control_character_is_written_as_a_reference(ews: EwsClient, anna: Mailbox) -> None:
+    item = anna.add_item("A\x0b", NINE, TEN)
+    with pytest.raises(etree.XMLSyntaxError, match="xmlChar"):
+        ews.get(item.id)
 
 
 def test_get_folder_answers_the_calendar(ews: EwsClient, anna: Mailbox) -> None:

@@ -273,6 +273,35 @@ def test_the_filter_ignores_the_case_of_a_value_but_not_of_a_name(graph: GraphCl
     )
 
 
+def test_events_are_found_by_the_beginning_of_their_extended_property(graph: GraphClient) -> None:
+    for number, value in enumerate(("contoso/1", "CONTOSO/2", "contoso2/1", "contoso/o'brien")):
+        values = [{"id": STAMP, "value": value}]
+        graph.create(subject=value, transactionId=str(number), singleValueExtendedProperties=values)
+    for prefix, wanted in (("contoso/", 3), ("contoso/o''", 1), ("x", 0)):
+        condition = f"ep/id eq '{STAMP}' and startswith(ep/value,'{prefix}')"
+        query = quote(f"singleValueExtendedProperties/Any(ep: {condition})")
+        assert len(graph.checked("GET", f"{EVENTS}?$filter={query}").json["value"]) == wanted
+
+
+def test_a_series_says_so(graph: GraphClient) -> None:
+    event = graph.create()
+    stored(graph)[0].is_series = True
+    answer = graph.checked("GET", f"{EVENTS}/{event['id']}").json
+    assert (answer["type"], answer["recurrence"]["pattern"]["type"]) == ("seriesMaster", "daily")
+
+
+def test_an_html_body_comes_back_as_text_where_that_is_preferred(graph: GraphClient) -> None:
+    event = graph.create(body={"contentType": "html", "content": "<p>a</p><script>x</script>&lt;b"})
+    path = f"{EVENTS}/{event['id']}"
+    text = graph.checked("GET", path, Prefer='outlook.body-content-type="text"').json["body"]
+    assert text["content"].split() == ["a", "<b"]
+
+
+def test_a_subject_is_measured_in_utf_16(graph: GraphClient) -> None:
+    assert post(graph, subject="😀" * 127).status == 201
+    assert post(graph, subject="😀" * 128, transactionId="2").code == "ErrorPropertyValidationFailure"
+
+
 def test_a_quote_in_a_value_is_doubled_in_the_filter(graph: GraphClient) -> None:
     graph.create(singleValueExtendedProperties=[{"id": STAMP, "value": "o'brien"}])
     assert len(graph.find("o'brien")) == 1

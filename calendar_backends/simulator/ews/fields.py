@@ -26,12 +26,16 @@ from calendar_backends.simulator.ews.soap import (
     parse_time,
 )
 from calendar_backends.simulator.ews.views import BUSY_TYPES
-from calendar_backends.simulator.world import Item
+from calendar_backends.simulator.plain import as_html, as_text
+from calendar_backends.simulator.world import Item, utf16_length
 
 Changes = dict[str, Any]
 PropertyKey = tuple[str, str]
 
 SUBJECT_ALLOWED = 255
+_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f]")
+BODY = "item:Body"
+BODY_TYPES = frozenset({"Best", "HTML", "Text"})
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _UTC_ZONES = frozenset({"", "UTC", "tzone://Microsoft/Utc"})
 _STATUSES = {busy_type: status for status, busy_type in BUSY_TYPES.items()}
@@ -100,8 +104,9 @@ def _boolean(element: etree._Element) -> bool:
 
 def _subject(element: etree._Element) -> Changes:
     text = _text(element)
-    if len(text) > SUBJECT_ALLOWED:
-        message = f"Subject is too long: maximum length is {SUBJECT_ALLOWED}, actual length is {len(text)}."
+    length = utf16_length(text)
+    if length > SUBJECT_ALLOWED:
+        message = f"Subject is too long: maximum length is {SUBJECT_ALLOWED}, actual length is {length}."
         raise ItemError("ErrorItemSavePropertyError", message)
     return {"subject": text}
 
@@ -202,7 +207,7 @@ READERS: dict[str, Callable[[etree._Element], Changes]] = {
 # What a deleted property goes back to.
 DEFAULTS: dict[str, Changes] = {
     "item:Subject": {"subject": ""},
-    "item:Body": {"body": "", "body_type": "text"},
+    BODY: {"body": "", "body_type": "text"},
     "item:Categories": {"categories": []},
     "item:ReminderIsSet": {"reminder": False},
     "calendar:Location": {"location": ""},
@@ -221,10 +226,14 @@ def field_uri(element: etree._Element) -> str:
 
 @dataclass(frozen=True)
 class Shape:
-    """Which properties an answer holds besides the id: FieldURIs, and named properties."""
+    """Which properties an answer holds besides the id: FieldURIs, and named properties.
+
+    `body_type` is Text, HTML, or Best: as it was written.
+    """
 
     fields: Collection[str] = ()
     properties: Collection[PropertyKey] = ()
+    body_type: str = "Best"
 
 
 def item_xml(item: Item, shape: Shape) -> str:
@@ -233,6 +242,8 @@ def item_xml(item: Item, shape: Shape) -> str:
     for uri, write in _WRITERS.items():
         if uri == "extended":
             parts += [_property_xml(item, key) for key in shape.properties if key in item.properties]
+        elif uri == BODY and uri in shape.fields:
+            parts.append(_body_xml(item, shape.body_type))
         elif uri in shape.fields:
             parts.append(_element_xml(uri, write(item)))
     return f"<t:CalendarItem>{''.join(parts)}</t:CalendarItem>"
@@ -252,8 +263,6 @@ def _property_xml(item: Item, key: PropertyKey) -> str:
 
 def _element_xml(uri: str, value: str) -> str:
     name = uri.partition(":")[2]
-    if uri == "item:Body":
-        return value
     return f"<t:{name}>{value}</t:{name}>" if value else ""
 
 
@@ -261,9 +270,19 @@ def _boolean_xml(value: bool) -> str:
     return "true" if value else "false"
 
 
-def _body_xml(item: Item) -> str:
-    kind = "HTML" if item.body_type == "html" else "Text"
-    return f'<t:Body BodyType="{kind}">{escape(item.body)}</t:Body>'
+def _body_xml(item: Item, wanted: str) -> str:
+    stored = "HTML" if item.body_type == "html" else "Text"
+    kind = stored if wanted == "Best" else wanted
+    body = as_html(item) if kind == "HTML" else as_text(item)
+    return f'<t:Body BodyType="{kind}">{_text_xml(body)}</t:Body>'
+
+
+def _text_xml(text: str) -> str:
+    """Control characters become references, which XML 1.0 does not have either.
+
+    https://github.com/ecederstrand/exchangelib/issues/1200
+    """
+    return _CONTROL.sub(lambda found: f"&#x{ord(found[0]):X};", escape(text))
 
 
 def _categories_xml(item: Item) -> str:
@@ -279,9 +298,9 @@ def _attendees_xml(item: Item) -> str:
 
 _WRITERS: dict[str, Callable[[Item], str]] = {
     "item:ItemClass": lambda item: "IPM.Appointment",
-    "item:Subject": lambda item: escape(item.subject),
+    "item:Subject": lambda item: _text_xml(item.subject),
     "item:Sensitivity": lambda item: "Private" if item.is_private else "Normal",
-    "item:Body": _body_xml,
+    BODY: lambda item: "",
     "item:Categories": _categories_xml,
     "item:DateTimeCreated": lambda item: format_time(item.created),
     "item:ReminderIsSet": lambda item: _boolean_xml(item.reminder),
@@ -292,9 +311,9 @@ _WRITERS: dict[str, Callable[[Item], str]] = {
     "calendar:End": lambda item: format_time(item.end),
     "calendar:IsAllDayEvent": lambda item: _boolean_xml(item.is_all_day),
     "calendar:LegacyFreeBusyStatus": lambda item: BUSY_TYPES[item.show_as],
-    "calendar:Location": lambda item: escape(item.location),
+    "calendar:Location": lambda item: _text_xml(item.location),
     "calendar:IsMeeting": lambda item: _boolean_xml(item.is_meeting),
-    "calendar:CalendarItemType": lambda item: "Single",
+    "calendar:CalendarItemType": lambda item: "RecurringMaster" if item.is_series else "Single",
     "calendar:RequiredAttendees": _attendees_xml,
 }
 ALL_FIELDS = frozenset(_WRITERS) - {"extended"}

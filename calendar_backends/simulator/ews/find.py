@@ -6,12 +6,21 @@ of a restricted search: "EWS throttling in Exchange" (EwsFindCountLimit).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from lxml import etree
 
 from calendar_backends.simulator.ews.context import Context, existing_item, folder_id, named_folder
-from calendar_backends.simulator.ews.fields import ALL_FIELDS, PropertyKey, Shape, item_xml, property_key
+from calendar_backends.simulator.ews.fields import (
+    ALL_FIELDS,
+    BODY,
+    BODY_TYPES,
+    PropertyKey,
+    Shape,
+    item_xml,
+    property_key,
+)
 from calendar_backends.simulator.ews.soap import (
     ItemError,
     M,
@@ -22,6 +31,8 @@ from calendar_backends.simulator.ews.soap import (
     child_text,
     error_xml,
     integer,
+    invalid,
+    local_name,
     success_xml,
 )
 from calendar_backends.simulator.world import CALENDAR, DELETED_ITEMS, Item
@@ -35,6 +46,7 @@ FOLDERS = {
     "msgfolderroot": "Top of Information Store",
 }
 FOLDER_NAMES = tuple(FOLDERS)
+Matches = Callable[[Item], bool]
 _SEARCHABLE = (CALENDAR, DELETED_ITEMS)
 _NOT_IMITATED = ("CalendarView", "FractionalPageItemView", "GroupBy", "SortOrder", "QueryString")
 
@@ -44,7 +56,7 @@ class Search:
     """What FindItem looks for, and which stretch of the result is wanted."""
 
     shape: Shape
-    restriction: tuple[PropertyKey, str] | None
+    restriction: Matches | None
     offset: int
     limit: int
 
@@ -118,23 +130,35 @@ def _search(operation: etree._Element) -> Search:
     return Search(shape, restriction, integer(view.get("Offset", "0")), min(wanted, limit))
 
 
-def _restriction(restriction: etree._Element | None) -> tuple[PropertyKey, str] | None:
-    """The one kind of restriction that is imitated: a named String property equal to a constant."""
+def _restriction(restriction: etree._Element | None) -> Matches | None:
+    """What is imitated: a named String property that is equal to a constant, or contains it."""
     if restriction is None:
         return None
-    path = restriction.find(f"{T}IsEqualTo/{T}ExtendedFieldURI")
-    constant = restriction.find(f"{T}IsEqualTo/{T}FieldURIOrConstant/{T}Constant")
-    if path is None or constant is None:
-        raise ItemError("ErrorInvalidRestriction", "Only IsEqualTo on an ExtendedFieldURI is imitated.")
-    return property_key(path), constant.get("Value", "")
+    expression = restriction[0] if len(restriction) else restriction
+    path = expression.find(f"{T}ExtendedFieldURI")
+    constant = expression.find(f".//{T}Constant")
+    if path is None or constant is None or local_name(expression) not in ("IsEqualTo", "Contains"):
+        message = "Only IsEqualTo and Contains on an ExtendedFieldURI are imitated."
+        raise ItemError("ErrorInvalidRestriction", message)
+    key, value = property_key(path), constant.get("Value", "")
+    if local_name(expression) == "IsEqualTo":
+        return lambda item: item.properties.get(key) == value
+    return _containing(expression, key, value)
+
+
+def _containing(expression: etree._Element, key: PropertyKey, value: str) -> Matches:
+    """https://learn.microsoft.com/exchange/client-developer/web-service-reference/contains"""
+    mode, comparison = expression.get("ContainmentMode"), expression.get("ContainmentComparison")
+    if mode != "Prefixed" or comparison not in ("Exact", "IgnoreCase"):
+        message = "Only the prefixes of a text are imitated, with or without regard to case."
+        raise ItemError("ErrorInvalidRestriction", message)
+    fold = str.lower if comparison == "IgnoreCase" else str
+    return lambda item: key in item.properties and fold(item.properties[key]).startswith(fold(value))
 
 
 def _matching(folder: str, search: Search, context: Context) -> list[Item]:
     items = [item for item in context.mailbox.items if item.folder == folder]
-    if search.restriction is None:
-        return items
-    key, value = search.restriction
-    return [item for item in items if item.properties.get(key) == value]
+    return items if search.restriction is None else list(filter(search.restriction, items))
 
 
 def _found_xml(items: list[Item], search: Search) -> str:
@@ -160,7 +184,10 @@ def _shape(operation: etree._Element, tag: str, *, with_body: bool) -> Shape:
             properties.append(property_key(path))
         else:
             fields.add(path.get("FieldURI", ""))
-    return Shape(fields if with_body else fields - {"item:Body"}, properties)
+    body_type = child_text(element, T + "BodyType", "Best")
+    if body_type not in BODY_TYPES:
+        raise invalid("The 'BodyType' element is invalid.")
+    return Shape(fields if with_body else fields - {BODY}, properties, body_type)
 
 
 def _folder_xml(name: str, context: Context) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from calendar_backends.simulator.graph.answers import GraphError
 from calendar_backends.simulator.graph.odata import property_key
 from calendar_backends.simulator.graph.times import parse_date_time_time_zone, parse_time
+from calendar_backends.simulator.world import utf16_length
 
 MAX_SUBJECT = 255
 
@@ -44,7 +45,7 @@ def check_times(
 
 
 def _subject(value: str | None) -> dict[str, Any]:
-    if value and len(value) > MAX_SUBJECT:
+    if value and utf16_length(value) > MAX_SUBJECT:
         raise _invalid("At least one property failed validation.")
     return {"subject": value or ""}
 

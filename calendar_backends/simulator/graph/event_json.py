@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import html
-import re
 from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from calendar_backends.simulator.graph.invocation import Invocation
 from calendar_backends.simulator.graph.times import seven_digits
+from calendar_backends.simulator.plain import as_html, as_text
 from calendar_backends.simulator.world import Item
-
-_TAG = re.compile(r"<[^>]*>")
-_PAGE = (
-    '<html><head>\r\n<meta http-equiv="Content-Type" content="text/html; charset=utf-8">\r\n'
-    "</head><body>{}</body></html>"
-)
 
 
 def etag(item: Item) -> str:
@@ -50,16 +43,23 @@ def _identity(item: Item, invocation: Invocation) -> dict[str, Any]:
         "lastModifiedDateTime": _stamp(item.modified),
         "changeKey": item.change_key,
         "iCalUId": f"040000008200E00074C5B7101A82E008{item.immutable_id[-32:].encode().hex().upper()}",
-        "type": "singleInstance",
+        "type": "seriesMaster" if item.is_series else "singleInstance",
         "seriesMasterId": None,
-        "recurrence": None,
+        "recurrence": _recurrence(item) if item.is_series else None,
+    }
+
+
+def _recurrence(item: Item) -> dict[str, Any]:
+    return {
+        "pattern": {"type": "daily", "interval": 1},
+        "range": {"type": "noEnd", "startDate": item.start.date().isoformat(), "recurrenceTimeZone": "UTC"},
     }
 
 
 def _content(item: Item, invocation: Invocation) -> dict[str, Any]:
     return {
         "subject": item.subject,
-        "bodyPreview": _plain(item)[:255],
+        "bodyPreview": as_text(item)[:255],
         "body": _body(item, invocation.wants_text),
         "start": _time(item.start, invocation),
         "end": _time(item.end, invocation),
@@ -119,10 +119,5 @@ def _stamp(moment: datetime) -> str:
 def _body(item: Item, wants_text: bool) -> dict[str, str]:
     """HTML unless Prefer: outlook.body-content-type="text", whatever was stored."""
     if wants_text:
-        return {"contentType": "text", "content": _plain(item)}
-    content = item.body if item.body_type == "html" else _PAGE.format(html.escape(item.body, quote=False))
-    return {"contentType": "html", "content": content}
-
-
-def _plain(item: Item) -> str:
-    return item.body if item.body_type == "text" else html.unescape(_TAG.sub("", item.body))
+        return {"contentType": "text", "content": as_text(item)}
+    return {"contentType": "html", "content": as_html(item)}

@@ -20,7 +20,8 @@ MAX_PAGE_SIZE = 1000
 _KNOWN = {"$filter", "$expand", "$select", "$top", "$skip", "$orderby"}
 _TEXT = r"'((?:[^']|'')*)'"
 _ANY = re.compile(
-    rf"singleValueExtendedProperties/any\(\s*(\w+)\s*:\s*\1/id\s+eq\s+{_TEXT}\s+and\s+\1/value\s+eq\s+{_TEXT}\s*\)",
+    rf"singleValueExtendedProperties/any\(\s*(?P<ep>\w+)\s*:\s*(?P=ep)/id\s+eq\s+{_TEXT}\s+and\s+"
+    rf"(?:(?P=ep)/value\s+eq\s+{_TEXT}|startswith\(\s*(?P=ep)/value\s*,\s*{_TEXT}\s*\))\s*\)",
     re.IGNORECASE,
 )
 _EXPAND = re.compile(
@@ -35,13 +36,20 @@ _PROPERTY_ID = re.compile(
 
 @dataclass(frozen=True)
 class PropertyFilter:
-    """Items whose extended property has a value: the name's case counts, the value's does not."""
+    """Items whose extended property has a value, or one that begins with it.
+
+    The name's case counts, the value's does not.
+    """
 
     key: tuple[str, str]
     value: str
+    prefix: bool
 
     def matches(self, item: Item) -> bool:
-        return item.properties.get(self.key, "\0").lower() == self.value.lower()
+        if self.key not in item.properties:
+            return False
+        value, wanted = item.properties[self.key].lower(), self.value.lower()
+        return value.startswith(wanted) if self.prefix else value == wanted
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,8 @@ def _filter(text: str) -> PropertyFilter:
     if match is None or key is None:
         # https://github.com/microsoftgraph/microsoft-graph-docs-contrib/issues/6058
         raise GraphError(400, "ErrorInvalidProperty", "The property is not supported in a filter.")
-    return PropertyFilter(key, _unquoted(match[3]))
+    prefix = match[3] is None
+    return PropertyFilter(key, _unquoted(match[4] if prefix else match[3]), prefix)
 
 
 def _expand(text: str) -> tuple[tuple[str, str], ...]:

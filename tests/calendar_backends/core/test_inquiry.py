@@ -4,6 +4,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -39,7 +40,8 @@ class Exchange:
     """Answers as the mailboxes' names say: "well-3", "hang-4". Refuses what is more than the limits allow."""
 
     def __init__(self, mailboxes: int = 10, window: timedelta = 31 * DAY, slots: int = 4) -> None:
-        self.limits = Limits(mailboxes, window, threading.BoundedSemaphore(slots))
+        waiting = threading.BoundedSemaphore(max(1, slots // 2))
+        self.limits = Limits(mailboxes, window, threading.BoundedSemaphore(slots), waiting)
         self.slots = slots
         self.answer: Ask = self._answer
         self.asked: list[tuple[float, tuple[str, ...], Interval]] = []
@@ -379,7 +381,102 @@ def test_an_exchange_that_is_slow_for_everybody_is_waited_for() -> None:
         time.sleep(0.7)
         return {mailbox: [] for mailbox in mailboxes}
 
-    limits = Limits(20, timedelta(days=31), threading.BoundedSemaphore(10))
+    limits = Limits(20, timedelta(days=31), threading.BoundedSemaphore(10), threading.BoundedSemaphore(5))
     window = Interval(datetime(2030, 5, 6, tzinfo=UTC), datetime(2030, 5, 7, tzinfo=UTC))
     answers = Inquiry(slow, limits, Deadline.after(1)).run(["a@x.example", "b@x.example"], window)
     assert answers == {"a@x.example": [], "b@x.example": []}
+
+
+def mixed(sick: str, count: int = 60) -> list[str]:
+    """Every third is sick."""
+    return [f"{'well' if n % 3 else sick}-{n}" for n in range(count)]
+
+
+def throttled_for(exchange: Exchange, pause: float, of: str = "throttle") -> None:
+    """Requests that name one ``of`` these are throttled, and no one is asked again before the pause is over."""
+    usual, until = exchange.answer, dict[tuple[str, ...], float]()
+
+    def answer(mailboxes: Sequence[str], window: Interval, deadline: Deadline) -> Mapping[str, Busy]:
+        if not any(mailbox.startswith(of) for mailbox in mailboxes):
+            return usual(mailboxes, window, deadline)
+        assert until.get(tuple(mailboxes), 0.0) <= time.monotonic()
+        until[tuple(mailboxes)] = time.monotonic() + pause
+        raise CalendarError("ErrorServerBusy", retry_after=pause)
+
+    exchange.answer = answer
+
+
+def wrong(answers: Mapping[str, Busy]) -> list[str]:
+    return [m for m, busy in answers.items() if m.startswith("well") and not is_right(m, busy, WEEK)]
+
+
+@pytest.mark.parametrize(("pause", "seconds"), [(0.2, 2.0), (0.4, 1.4), (0.6, 1.1)])
+def test_a_third_is_throttled_for_ever_and_the_others_are_right(pause: float, seconds: float) -> None:
+    exchange = Exchange(mailboxes=20, slots=20)
+    throttled_for(exchange, pause)
+    inquiry, answers = exchange.inquire(mixed("throttle"), seconds=seconds)
+    assert wrong(answers) == []
+    assert inquiry.slow == {mailbox for mailbox in answers if mailbox.startswith("throttle")}
+
+
+def test_who_was_throttled_before_is_asked_apart_and_stays_so_while_nothing_else_is_known() -> None:
+    exchange = Exchange(mailboxes=20, slots=20)
+    throttled_for(exchange, 0.1)
+    people = mixed("throttle")
+    sick = {mailbox for mailbox in people if mailbox.startswith("throttle")}
+    inquiry, answers = exchange.inquire(people, seconds=0.5, apart=sick)
+    assert wrong(answers) == []
+    assert {len(mailboxes) for _, mailboxes, _ in exchange.asked} == {1, 20}
+    assert inquiry.slow == sick
+
+
+def test_where_everybody_is_throttled_nobody_is_held_to_be_the_cause() -> None:
+    exchange = Exchange()
+    exchange.answer = raising(CalendarError("ErrorServerBusy", retry_after=0.1))
+    inquiry, _ = exchange.inquire(named("well", 3), seconds=0.5)
+    assert inquiry.slow == set()
+
+
+def test_an_account_that_is_throttled_for_a_moment_is_not_asked_in_smaller_parts() -> None:
+    exchange = Exchange(mailboxes=20, slots=20)
+    usual, replies = exchange.answer, iter([CalendarError("ErrorServerBusy", retry_after=0.1)] * 3)
+
+    def answer(mailboxes: Sequence[str], window: Interval, deadline: Deadline) -> Mapping[str, Busy]:
+        for busy in replies:
+            raise busy
+        return usual(mailboxes, window, deadline)
+
+    exchange.answer = answer
+    _, answers = exchange.inquire(named("well", 60))
+    assert wrong(answers) == []
+    assert [len(mailboxes) for _, mailboxes, _ in exchange.asked] == [20] * 6
+
+
+@pytest.mark.parametrize(("calls", "apart"), [(8, {"hang-99"}), (4, set())], ids=["known", "news"])
+def test_many_calls_at_once_about_one_that_hangs_leave_connections_for_the_others(
+    calls: int, apart: set[str]
+) -> None:
+    exchange = Exchange(mailboxes=20, slots=4)
+    questions = [[*named("well", 5, 5 * n), "hang-99"] for n in range(1, calls + 1)]
+
+    def ask(question: list[str]) -> dict[str, Busy]:
+        return exchange.inquire(question, seconds=3, apart=apart)[1]
+
+    with ThreadPoolExecutor(len(questions)) as threads:
+        answers = list(threads.map(ask, questions))
+    assert [wrong(answer) for answer in answers] == [[]] * len(questions)
+    assert exchange.all_slots_are_back()
+
+
+def test_while_others_wait_for_one_that_hangs_a_call_about_somebody_else_is_not_held_up() -> None:
+    exchange = Exchange(mailboxes=20, slots=4)
+    with ThreadPoolExecutor(8) as threads:
+        waiting = [
+            threads.submit(exchange.inquire, ["hang-99"], WEEK, 2.0, apart={"hang-99"}) for _ in range(8)
+        ]
+        time.sleep(0.5)
+        began = time.monotonic()
+        _, answers = exchange.inquire(["well-1"])
+        assert time.monotonic() - began < 0.5
+        assert wrong(answers) == []
+        assert {code(each.result()[1]["hang-99"]) for each in waiting} == {"ErrorTimeoutExpired"}

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 
+from calendar_backends.core.errors import CalendarError
 from calendar_backends.core.memory import MOST_REMEMBERED, Recent, Throttles
 
 NOON = datetime(2030, 1, 1, 12, tzinfo=UTC)
@@ -32,6 +33,35 @@ def test_a_pause_is_its_owners_alone(clock: time_machine.Traveller) -> None:
     throttles = Throttles()
     throttles.hold("anna", 10)
     assert throttles.left("ben") == 0
+
+
+def test_whoever_asked_for_a_pause_is_left_alone_until_it_is_over(clock: time_machine.Traveller) -> None:
+    throttles = Throttles()
+    busy = CalendarError("ErrorServerBusy", retry_after=10)
+    with pytest.raises(CalendarError), throttles.obeyed("anna"):
+        raise busy
+    clock.shift(4)
+    with pytest.raises(CalendarError) as caught, throttles.obeyed("anna"):
+        raise AssertionError("nothing is asked")
+    assert (caught.value.code, caught.value.retry_after, caught.value.asked) == ("ErrorServerBusy", 6, False)
+    clock.shift(6)
+    with throttles.obeyed("anna"), throttles.obeyed("ben"):
+        pass
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CalendarError("ErrorServerBusy"),
+        CalendarError("ErrorServerBusy", retry_after=10, asked=False),
+        CalendarError("ErrorTimeoutExpired", retry_after=10),
+    ],
+    ids=["no pause", "not asked", "another error"],
+)
+def test_only_a_pause_that_exchange_asked_for_is_remembered(error: CalendarError) -> None:
+    throttles = Throttles()
+    throttles.heed("anna", error)
+    assert throttles.pending() == {}
 
 
 @pytest.mark.parametrize(("first", "second"), [(10, 3), (3, 10)])

@@ -25,7 +25,7 @@ def test_the_version_is_the_one_whose_code_was_read() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["CreateItem", "UpdateItem", "DeleteItem", "FindItem", "GetUserAvailability"]
+    "name", ["CreateItem", "UpdateItem", "DeleteItem", "FindItem", "GetItem", "GetUserAvailability"]
 )
 def test_a_service_builds_and_wraps_a_payload(name: str) -> None:
     service = getattr(services, name)

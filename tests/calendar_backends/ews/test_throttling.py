@@ -7,13 +7,18 @@ from typing import Any
 import pytest
 import time_machine
 
-from calendar_backends.base import Verb
+from calendar_backends.base import CalendarError, Verb
 from calendar_backends.ews import EwsBackend
 from calendar_backends.simulator import Fault, Simulator
 from calendar_backends.simulator.world import Tenant
 from tests.calendar_backends.conftest import inquire
 
-from .conftest import ANNA, MORNING, change, refused, soon
+from .conftest import ANNA, BEN, MORNING, change, refused, soon
+
+
+def code_of(outcome: object) -> str:
+    assert isinstance(outcome, CalendarError), outcome
+    return outcome.code
 
 
 def busy(back_off_ms: int = 60_000, times: int = 1) -> Fault:
@@ -70,6 +75,26 @@ def test_a_throttled_read_does_not_hold_up_writes(ews: EwsBackend, exchange: Sim
     exchange.faults.add(busy())
     refused(ews)
     assert ews.find(change(Verb.FIND), soon()) == []
+
+
+def test_a_mailbox_that_is_busy_alone_is_not_asked_about_before_its_pause_is_over(
+    ews: EwsBackend, exchange: Simulator
+) -> None:
+    exchange.faults.add(Fault("inner_busy", mailbox=ANNA, back_off_ms=60_000))
+    with time_machine.travel(datetime.now(UTC)) as clock:
+        for seconds in (0, 50, 20):
+            clock.shift(seconds)
+            answers = ews.busy_times([ANNA, BEN], MORNING, soon())
+            assert list(answers) == [ANNA, BEN]
+            assert (code_of(answers[ANNA]), answers[BEN]) == ("ErrorServerBusy", [])
+    assert [ANNA.encode() in seen.body for seen in exchange.requests] == [True, False, True]
+
+
+def test_nothing_is_asked_about_one_that_is_busy(ews: EwsBackend, exchange: Simulator) -> None:
+    exchange.faults.add(Fault("inner_busy", mailbox=ANNA, back_off_ms=60_000))
+    for _ in range(2):
+        assert code_of(ews.busy_times([ANNA], MORNING, soon())[ANNA]) == "ErrorServerBusy"
+    assert exchange.round_trips() == 1
 
 
 def test_a_part_waits_also_for_the_pause_that_another_part_was_given(

@@ -1,15 +1,19 @@
 """Appointments: what is written, changed, found and removed."""
 
+import re
 from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+import time_machine
 
 from calendar_backends.base import STAMP_GUID, STAMP_NAME, CalendarError, Content, Verb
 from calendar_backends.ews import EwsBackend
 from calendar_backends.simulator import Fault, Simulator
 from calendar_backends.simulator.world import Mailbox, Tenant
 
-from .conftest import ALIAS, ANNA, CONTENT, HOUR, NINE, NOBODY, STAMP, change, soon
+from .conftest import ALIAS, ANNA, BEN, CONTENT, HOUR, NINE, NOBODY, STAMP, change, soon
 
 FOUND = """<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"
  xmlns:m="http://schemas.microsoft.com/exchange/services/2006/messages"
@@ -49,10 +53,34 @@ def test_update_touches_only_what_the_content_speaks_of(ews: EwsBackend, anna: M
     )
     news = Content("Later", "", "", NINE + 2 * HOUR, NINE + 3 * HOUR)
     assert ews.update(change(Verb.UPDATE, ref=ref, content=news), soon()) == ref
-    assert Content(item.subject, item.body, item.location, item.start, item.end) == news
-    assert (item.categories, item.reminder, item.show_as) == (["Mine"], False, "oof")
+    assert Content(item.subject, item.body, item.location, item.start, item.end, show_as=item.show_as) == news
+    assert (item.categories, item.reminder) == (["Mine"], False)
     assert item.properties == {(STAMP_GUID, STAMP_NAME): STAMP}
     assert anna.invitations_sent == []
+
+
+def test_an_update_of_the_times_leaves_what_the_person_did_alone(
+    ews: EwsBackend, exchange: Simulator, anna: Mailbox
+) -> None:
+    ref = ews.create(change(Verb.CREATE), soon())
+    (item,) = anna.calendar_items()
+    anna.update(item, subject="My own", body="notes", categories=["Mine"], reminder=False, show_as="oof")
+    before = item.to_dict()
+    news = replace(CONTENT, start=NINE + HOUR, end=NINE + 2 * HOUR)
+    ews.update(replace(change(Verb.UPDATE, ref=ref, content=news), fields=frozenset({"times"})), soon())
+    changed = {name for name, value in item.to_dict().items() if value != before[name]}
+    assert changed == {"start", "end", "change_key", "modified"}
+    uris = re.findall(rb'FieldURI="(\S+)"', exchange.requests[-1].body)
+    names = [b"Start", b"End", b"IsAllDayEvent", b"StartTimeZone", b"EndTimeZone"]
+    assert sorted(uris) == sorted(b"calendar:" + name for name in names)
+
+
+def test_an_update_of_the_times_ends_an_all_day_entry(ews: EwsBackend, anna: Mailbox) -> None:
+    ref = ews.create(change(Verb.CREATE), soon())
+    (item,) = anna.calendar_items()
+    anna.update(item, is_all_day=True)
+    ews.update(replace(change(Verb.UPDATE, ref=ref), fields=frozenset({"times"})), soon())
+    assert not item.is_all_day
 
 
 def test_delete_moves_to_deleted_items(ews: EwsBackend, anna: Mailbox) -> None:
@@ -175,4 +203,38 @@ def test_what_xml_forbids_is_replaced(ews: EwsBackend, anna: Mailbox) -> None:
     odd = replace(CONTENT, subject="a\x00b", body="\ud800<&>\x1b", location="]]>\uffff")
     ews.create(change(Verb.CREATE, content=odd), soon())
     (item,) = anna.calendar_items()
-    assert (item.subject, item.body, item.location) == ("a?b", "?<&>?", "]]>?")
+    assert (item.subject, item.body, item.location) == ("a\ufffdb", "\ufffd<&>\ufffd", "]]>\ufffd")
+
+
+@pytest.mark.parametrize(
+    ("kind", "parameters"),
+    [
+        ("soap_fault", {"code": "ErrorServerBusy", "back_off_ms": 60_000}),
+        ("inner_busy", {"back_off_ms": 60_000}),
+        ("status", {"code": 503, "headers": {"Retry-After": "60"}}),
+    ],
+)
+def test_a_mailbox_that_wants_to_be_left_alone_is_not_written_to_before_it_said(
+    ews: EwsBackend, exchange: Simulator, kind: str, parameters: dict[str, Any]
+) -> None:
+    wanted = change(Verb.CREATE)
+    exchange.faults.add(Fault(kind, times=1, **parameters))
+    with time_machine.travel(datetime.now(UTC)) as clock:
+        first, second = (ews.write([wanted], soon())[wanted] for _ in range(2))
+        clock.shift(61)
+        assert ews.create(wanted, soon())
+    assert isinstance(first, CalendarError)
+    assert isinstance(second, CalendarError)
+    assert (first.code, first.retry_after, first.asked) == ("ErrorServerBusy", 60, True)
+    assert (second.code, second.asked, second.uncertain) == ("ErrorServerBusy", False, False)
+    assert second.retry_after == pytest.approx(60, abs=2)
+    assert exchange.round_trips() == 2
+
+
+def test_the_pause_of_one_mailbox_is_not_that_of_another(ews: EwsBackend, exchange: Simulator) -> None:
+    exchange.faults.add(Fault("inner_busy", back_off_ms=60_000, mailbox=ANNA))
+    outcomes = ews.write([change(Verb.CREATE), change(Verb.CREATE, BEN)], soon())
+    assert str(outcomes[change(Verb.CREATE)]).startswith("ErrorServerBusy")
+    assert not isinstance(outcomes[change(Verb.CREATE, BEN)], CalendarError)
+    with pytest.raises(CalendarError, match="still throttled"):
+        ews.held(ANNA.upper(), STAMP, soon())

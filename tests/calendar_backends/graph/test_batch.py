@@ -1,9 +1,12 @@
 """Writing to many mailboxes: $batch, whose outer status says nothing about the requests inside."""
 
+from datetime import UTC, datetime
+
 import pytest
+import time_machine
 
 from calendar_backends.base import CalendarError, Deadline, Verb
-from calendar_backends.graph import GraphBackend, events
+from calendar_backends.graph import GraphBackend, found
 from calendar_backends.simulator import Fault, Simulator
 from calendar_backends.simulator.world import Mailbox, Tenant
 from tests.calendar_backends.graph.conftest import (
@@ -61,6 +64,40 @@ def test_an_inner_error_is_the_error_of_its_change_alone(graph: GraphBackend, ex
     error = outcomes[second]
     assert isinstance(error, CalendarError)
     assert (error.code, error.retry_after, error.uncertain) == ("ErrorServerBusy", 9, False)
+
+
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_mailbox_that_wants_to_be_left_alone_is_not_written_to_before_it_said(
+    graph: GraphBackend, exchange: Simulator, alone: bool
+) -> None:
+    first, second = creations(ANNA, BEN)
+    exchange.faults.add(
+        Fault("throttle", operation="graph.*POST events", mailbox=BEN, retry_after=9, times=1)
+    )
+    with time_machine.travel(datetime.now(UTC)) as clock:
+        graph.write([second] if alone else [first, second], soon())
+        exchange.reset()
+        outcomes = graph.write([first, second], soon())
+        assert [each.operation for each in exchange.requests] == ["graph.POST events"]
+        clock.shift(10)
+        assert graph.create(second, soon())
+    assert not isinstance(outcomes[first], CalendarError)
+    error = outcomes[second]
+    assert isinstance(error, CalendarError)
+    assert (error.code, error.asked, error.uncertain) == ("ErrorServerBusy", False, False)
+    assert error.retry_after == pytest.approx(9, abs=2)
+
+
+def test_a_single_change_is_not_asked_for_either_while_its_mailbox_is_to_be_left_alone(
+    graph: GraphBackend, exchange: Simulator
+) -> None:
+    exchange.faults.add(Fault("throttle", operation="graph.POST events", retry_after=9))
+    for asked in (True, False):
+        with pytest.raises(CalendarError) as caught:
+            graph.create(change(Verb.CREATE), soon())
+        assert caught.value.asked is asked
+    with pytest.raises(CalendarError, match="still throttled"):
+        graph.held(ANNA.upper(), "contoso/1", soon())
 
 
 def test_an_inner_gateway_error_leaves_its_change_uncertain(graph: GraphBackend, exchange: Simulator) -> None:
@@ -148,7 +185,7 @@ def test_a_find_of_several_pages_is_finished_alone(
     refs = [graph.create(change(Verb.CREATE), soon())]
     [item] = anna.calendar_items()
     refs.append(anna.add_item("", CONTENT.start, CONTENT.end, properties=item.properties).immutable_id)
-    monkeypatch.setattr(events, "PAGE_SIZE", 1)
+    monkeypatch.setattr(found, "PAGE_SIZE", 1)
     wanted = [change(Verb.FIND), change(Verb.FIND, BEN)]
     outcomes = graph.write(wanted, soon())
     assert [outcomes[each] for each in wanted] == [refs, []]

@@ -15,7 +15,7 @@ from calendar_backends.base import (
     Verb,
     correlation_id,
 )
-from calendar_backends.graph import GraphBackend, events
+from calendar_backends.graph import GraphBackend, found
 from calendar_backends.simulator import Fault, Simulator
 from calendar_backends.simulator.world import Mailbox, Tenant
 from tests.calendar_backends.graph.conftest import (
@@ -91,9 +91,12 @@ def test_times_of_another_zone_are_sent_as_utc(graph: GraphBackend, anna: Mailbo
     assert [(item.start, item.end) for item in anna.calendar_items()] == [(NINE, NINE + HOUR)]
 
 
-def test_a_subject_that_is_too_long_is_cut(graph: GraphBackend, anna: Mailbox) -> None:
-    graph.create(replace(CREATE, content=replace(CONTENT, subject="s" * 300)), soon())
-    assert anna.calendar_items()[0].subject == "s" * 255
+@pytest.mark.parametrize(("subject", "kept"), [("x" * 300, "x" * 255), ("😀" * 200, "😀" * 127)])
+def test_a_subject_that_is_too_long_is_cut(
+    graph: GraphBackend, anna: Mailbox, subject: str, kept: str
+) -> None:
+    graph.create(replace(CREATE, content=replace(CONTENT, subject=subject)), soon())
+    assert anna.calendar_items()[0].subject == kept
 
 
 def test_characters_that_xml_forbids_are_replaced(graph: GraphBackend, anna: Mailbox) -> None:
@@ -108,7 +111,7 @@ def test_update_touches_only_what_the_content_speaks_of(
 ) -> None:
     ref = graph.create(CREATE, soon())
     [item] = anna.calendar_items()
-    anna.update(item, categories=["Mine"], reminder=False, show_as="tentative")
+    anna.update(item, categories=["Mine"], reminder=False)
     content = replace(CONTENT, subject="Moved", start=NINE + HOUR, end=NINE + 2 * HOUR)
     assert graph.update(change(Verb.UPDATE, ref=ref, content=content), soon()) == ref
     assert (item.subject, item.start, item.categories, item.reminder) == (
@@ -117,8 +120,32 @@ def test_update_touches_only_what_the_content_speaks_of(
         ["Mine"],
         False,
     )
-    assert (item.show_as, item.properties) == ("tentative", {(STAMP_GUID, STAMP_NAME): STAMP})
-    assert json.loads(exchange.requests[-1].body).keys() == {"subject", "body", "location", "start", "end"}
+    assert item.properties == {(STAMP_GUID, STAMP_NAME): STAMP}
+    names = {"subject", "body", "location", "start", "end", "isAllDay", "showAs"}
+    assert json.loads(exchange.requests[-1].body).keys() == names
+
+
+def test_an_update_of_the_times_leaves_what_the_person_did_alone(
+    graph: GraphBackend, exchange: Simulator, anna: Mailbox
+) -> None:
+    ref = graph.create(CREATE, soon())
+    [item] = anna.calendar_items()
+    anna.update(item, subject="My own", body="notes", categories=["Mine"], reminder=False, show_as="oof")
+    before = item.to_dict()
+    content = replace(CONTENT, start=NINE + HOUR, end=NINE + 2 * HOUR)
+    wanted = replace(change(Verb.UPDATE, ref=ref, content=content), fields=frozenset({"times"}))
+    graph.update(wanted, soon())
+    changed = {name for name, value in item.to_dict().items() if value != before[name]}
+    assert changed == {"start", "end", "change_key", "modified"}
+    assert json.loads(exchange.requests[-1].body).keys() == {"start", "end", "isAllDay"}
+
+
+def test_an_update_of_the_times_ends_an_all_day_entry(graph: GraphBackend, anna: Mailbox) -> None:
+    ref = graph.create(CREATE, soon())
+    [item] = anna.calendar_items()
+    anna.update(item, is_all_day=True)
+    graph.update(replace(change(Verb.UPDATE, ref=ref), fields=frozenset({"times"})), soon())
+    assert not item.is_all_day
 
 
 def test_update_follows_an_item_that_was_moved_to_another_calendar(
@@ -197,7 +224,7 @@ def test_find_quotes_the_stamp(graph: GraphBackend, anna: Mailbox, stamp: str) -
 
 
 def test_find_reads_every_page(graph: GraphBackend, anna: Mailbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "PAGE_SIZE", 2)
+    monkeypatch.setattr(found, "PAGE_SIZE", 2)
     refs = [stamped(anna, STAMP, hours) for hours in (5, 4, 3, 2, 1)]
     assert graph.find(FIND, soon()) == refs[::-1]
 

@@ -96,8 +96,54 @@ def test_an_anchor_is_throttled_for_a_second_if_graph_does_not_say_for_how_long(
     graph: GraphBackend, exchange: Simulator
 ) -> None:
     exchange.faults.add(Fault("error", operation="graph.getSchedule", status=429, code="TooManyRequests"))
+    assert [refused(graph).code, refused(graph).code] == ["ErrorServerBusy"] * 2
     assert refused(graph).retry_after == pytest.approx(1, abs=0.2)
     assert exchange.counters["graph.getSchedule"] == 1
+
+
+def _poison(exchange: Simulator, mailbox: str, retry_after: float = 60) -> None:
+    """Every call that names the mailbox is throttled, whichever mailbox it goes through."""
+    exchange.faults.add(
+        Fault("throttle", operation="graph.getSchedule", mailbox=mailbox, retry_after=retry_after)
+    )
+
+
+def test_who_is_throttled_through_two_anchors_uses_up_only_the_own_one_from_then_on(
+    graph: GraphBackend, exchange: Simulator
+) -> None:
+    read(graph, ANNA)
+    exchange.requests.clear()
+    _poison(exchange, BEN)
+    with time_machine.travel(datetime.now(UTC)) as clock:
+        for seconds in (0, 0, 60):
+            clock.shift(seconds)
+            assert refused(graph, BEN).code == "ErrorServerBusy"
+    assert anchors_used(exchange) == [ANNA, BEN, BEN]
+
+
+def test_those_who_were_asked_about_together_are_then_asked_about_through_themselves(
+    graph: GraphBackend, exchange: Simulator, tenant: Tenant
+) -> None:
+    people = [tenant.add_mailbox(f"person{n}@contoso.example").address for n in range(3)]
+    read(graph, CHLOE)
+    _poison(exchange, BEN)
+    assert refused(graph, *people, BEN).code == "ErrorServerBusy"
+    exchange.requests.clear()
+    assert read(graph, people[2]) == []
+    assert refused(graph, BEN).code == "ErrorServerBusy"
+    assert anchors_used(exchange) == [people[2], BEN]
+    assert read(graph, people[2]) == []  # is no suspect any more
+
+
+def test_a_suspect_whose_own_mailbox_is_out_of_the_apps_scope_goes_through_another(
+    graph: GraphBackend, exchange: Simulator, app: App
+) -> None:
+    app.scope = {ANNA, CHLOE}
+    read(graph, CHLOE)
+    throttle(exchange, times=2, retry_after=0)
+    assert refused(graph, ANNA, BEN).code == "ErrorServerBusy"
+    assert read(graph, BEN) == []
+    assert anchors_used(exchange)[-2:] == [BEN, CHLOE]
 
 
 def test_a_configured_anchor_that_is_throttled_is_replaced_for_a_while(
