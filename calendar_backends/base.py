@@ -103,6 +103,8 @@ class CalendarBackend(ABC):
     longest_window: timedelta = timedelta(days=31)
     #: Calls in flight at once for one Org, over all processes.
     at_once: ClassVar[int] = 10
+    #: Writes, likewise. Each is on the budget of the mailbox that it is for.
+    writes_at_once: ClassVar[int] = 40
 
     def __init__(self, options: Mapping[str, Any]) -> None:
         """``options`` is the cleaned data of an Options form. No call is made here."""
@@ -179,7 +181,7 @@ class CalendarBackend(ABC):
         Here every change is one call of a verb; a driver that can send several at once overrides it.
         """
         return fan_out(
-            partial(self.write_one, deadline=deadline), changes, deadline, at_once=share(self.at_once)
+            partial(self.write_one, deadline=deadline), changes, deadline, at_once=share(self.writes_at_once)
         )
 
     def write_one(self, change: Change, deadline: Deadline) -> Sequence[str]:

@@ -144,6 +144,8 @@ def _declare_row(
         row.applied_version = row.event.version  # it holds nothing and is to hold nothing
     elif wanted != row.wanted:
         row.error_code = ""
+        if row.pk is not None and row.item_ref is None and not settled:  # what is there is not known
+            row.doubtful_until = row.doubtful_until or row.event.declared
     shown = {"show_as"} if optional != row.optional else set()
     row.differing = _differing(row, changed | shown, wanted=wanted, settled=settled)
     row.wanted, row.optional, row.attempts = wanted, optional, 0

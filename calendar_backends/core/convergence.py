@@ -5,6 +5,7 @@ one mailbox on its way, and `carry_out` takes many of them there side by side, u
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -27,6 +28,9 @@ Write = Callable[[Sequence[Change], Deadline], Mapping[Change, Outcome]]
 MOST_TRIES = 3
 #: Seconds to wait where it is busy and does not say for how long, and where it stumbled.
 BUSY_SECONDS, STUMBLE_SECONDS = 1.0, 0.2
+#: Calls of one round that one mailbox gets, whose budget they all use: Graph allows four at once
+#: (https://learn.microsoft.com/graph/throttling-limits).
+MOST_PER_MAILBOX = 4
 #: One round of calls gets this share of what is left, so that who hangs leaves time to look what came of it,
 #: and does not hold up the others' second steps. Seconds: no round is shorter.
 ROUND_SHARE, SHORTEST_ROUND = 0.5, 1.0
@@ -114,6 +118,7 @@ class Run:
         self.error: CalendarError | None = None
         self._looked = False
         self._lost_create = False
+        self._copies = False
         self._tries = 0
 
     @property
@@ -163,6 +168,7 @@ class Run:
             # What was found is what the lost request made; where there is nothing, it may still come.
             self.doubtful |= self._lost_create and not outcome
             self._lost_create = False
+            self._copies |= len(outcome) > 1
 
     def _may_repeat(self, change: Change, error: CalendarError) -> bool:
         """Whether the same may be sent once more in this run: never a Create that may have been done."""
@@ -184,8 +190,8 @@ class Run:
         self.settled.append(Settled(self.ref, code))
 
     def finish(self) -> None:
-        """The time is over."""
-        self.doubtful |= self._lost_create
+        """The time is over. Copies that were found and are perhaps left have to be found again."""
+        self.doubtful |= self._lost_create or (self._copies and self.code != NO_ERROR)
 
 
 def carry_out(write: Write, runs: Sequence[Run], deadline: Deadline) -> None:
@@ -195,13 +201,25 @@ def carry_out(write: Write, runs: Sequence[Run], deadline: Deadline) -> None:
         if pause >= deadline.left():
             break
         time.sleep(max(0.0, pause))
-        now = time.monotonic()
-        ready = [run for run in busy if run.not_before <= now]
+        ready = _ready(busy)
         outcomes = write([change for run in ready for change in run.todo], _round(deadline))
         for run in ready:
             run.take(outcomes)
     for run in runs:
         run.finish()
+
+
+def _ready(runs: Sequence[Run]) -> list[Run]:
+    """Those whose pause is over; of one mailbox not more than it can take at once."""
+    now = time.monotonic()
+    ready: list[Run] = []
+    calls: Counter[str] = Counter()
+    for run in runs:
+        mailbox = run.goal.mailbox.lower()
+        if run.not_before <= now and calls[mailbox] < MOST_PER_MAILBOX:
+            calls[mailbox] += len(run.todo)
+            ready.append(run)
+    return ready
 
 
 def _round(deadline: Deadline) -> Deadline:

@@ -92,9 +92,9 @@ class _Part:
 
 
 class Inquiry:
-    """One question, asked once. Afterwards ``slow`` has the mailboxes that did not answer when asked alone or
-    made Exchange throttle that, and ``broken`` the error that says that nothing at all can be asked with these
-    credentials."""
+    """One question, asked once. Afterwards ``slow`` has the mailboxes that did not answer when asked alone,
+    or were throttled while others were answered, and ``broken`` the error that says that nothing at all can
+    be asked with these credentials."""
 
     def __init__(self, ask: Ask, limits: Limits, deadline: Deadline, *, apart: Collection[str] = ()) -> None:
         self._ask = ask
@@ -136,7 +136,7 @@ class Inquiry:
         return {mailbox: self._answer(mailbox) for mailbox in mailboxes}
 
     def _note_throttled(self) -> None:
-        """Where others were answered it is not the account that is throttled, but those who were asked alone."""
+        """Where others were answered, it is not the account that is throttled but who was asked alone."""
         busy = {mailbox.lower() for mailbox, error in self._errors.items() if error.code == SERVER_BUSY}
         self.slow |= busy & self._throttled if self._answered else set()
 
@@ -150,8 +150,8 @@ class Inquiry:
         return bool(self._asking or (self._todo and not self.broken))
 
     def _is_idle(self) -> bool:
-        """Whether nothing is left but to wait: for those who did not answer when asked alone, and for what has
-        been asked again in smaller parts."""
+        """Whether nothing is left but to wait: for those who did not answer when asked alone, and for what
+        has been asked again in smaller parts."""
         return not self._todo and all(part.patient or part.asked_again for part in self._asking.values())
 
     def _answer(self, mailbox: str) -> Busy:
@@ -340,7 +340,7 @@ class Inquiry:
         # Exchange also says 401 when it is busy, and closes connections that were idle.
         may_help = refused or error.passing or error.code == SERVER_BUSY
         if error.asked:
-            if not may_help or self._is_last_chance(part, error) or part.tries >= self._most_tries(part, error) or not self._spend():
+            if not may_help or part.tries >= self._most_tries(part, error) or not self._spend():
                 return False
             part.tries += 1
         if error.code == SERVER_BUSY:
@@ -351,12 +351,11 @@ class Inquiry:
             self._errors[mailbox] = error
         return True
 
-    def _is_last_chance(self, part: _Part, error: CalendarError) -> bool:
-        """Whether it has to be cut now: there is no time for another pause, should the same be throttled again."""
-        return len(part.mailboxes) > 1 and part.not_before + _pause_after(error) >= self._deadline.at
-
     def _most_tries(self, part: _Part, error: CalendarError) -> float:
-        if len(part.mailboxes) > 1 or error.code in CONFIGURATION:
+        if len(part.mailboxes) > 1:
+            # Where there is no time for another pause, it has to be cut now.
+            return MOST_TRIES if part.not_before + _pause_after(error) < self._deadline.at else 1
+        if error.code in CONFIGURATION:
             return MOST_TRIES
         return MOST_TRIES_ALONE if error.retry_after is None else float("inf")
 

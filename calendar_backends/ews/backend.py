@@ -56,7 +56,7 @@ class EwsBackend(CalendarBackend):
         self._server = Server(VERSIONS[options.get("version") or DEFAULT_VERSION])
         # Apart, so that writes which hang do not hold up reads.
         self._reads = SessionPool(options, share(self.at_once))
-        self._writes = SessionPool(options, share(self.at_once))
+        self._writes = SessionPool(options, share(self.writes_at_once))
 
     def busy_times(
         self, mailboxes: Sequence[str], window: Interval, deadline: Deadline

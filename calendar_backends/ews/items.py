@@ -3,7 +3,10 @@
 Nothing here makes a meeting: no attendees, and SendToNone wherever Exchange could send something.
 """
 
+from functools import lru_cache
 from typing import Any, Final
+from uuid import uuid4
+from xml.sax.saxutils import escape
 
 from exchangelib import Body, CalendarItem, ExtendedProperty, HTMLBody, Mailbox
 from exchangelib.folders import Calendar
@@ -30,7 +33,7 @@ from calendar_backends.base import (
 from calendar_backends.core.errors import INTERNAL_SERVER_ERROR
 from calendar_backends.ews.availability import STATUS
 from calendar_backends.ews.codes import message_error
-from calendar_backends.ews.envelope import SOAP, Impersonated, Message, T, ews_time, seal
+from calendar_backends.ews.envelope import SOAP, Impersonated, Message, Server, T, ews_time, seal
 
 #: What each of FIELDS is made of. Start and end bring their time zones along.
 _PARTS: Final = {
@@ -40,6 +43,9 @@ _PARTS: Final = {
     "times": ("start", "end", "is_all_day"),
     "show_as": ("legacy_free_busy_status",),
 }
+#: Blanks to be filled in: an address and an item id that nobody has, and that are in no text.
+_ANYBODY: Final = f"{uuid4().hex}@adapter.invalid"
+_ANYTHING: Final = uuid4().hex
 _BUSY_TYPES: Final = {status: busy_type for busy_type, status in STATUS.items()}
 
 
@@ -55,11 +61,23 @@ CalendarItem.register("scheduler_stamp", Stamp)
 
 
 def creation(mailbox: Impersonated, change: Change) -> Message:
+    """The same Appointment goes to many mailboxes: it is written once, and each address put in."""
+    return _filled_in(_creation(mailbox.protocol, change.stamp, _content_of(change)), mailbox)
+
+
+def update(mailbox: Impersonated, change: Change) -> Message:
+    """AlwaysOverwrite needs no change key, so nothing has to be fetched first:
+    https://learn.microsoft.com/exchange/client-developer/web-service-reference/updateitem"""
+    return _filled_in(_update(mailbox.protocol, change.fields, _content_of(change)), mailbox, change.ref)
+
+
+@lru_cache(maxsize=64)
+def _creation(server: Server, stamp: str, content: Content) -> Message:
+    mailbox = Impersonated(_ANYBODY, server)
     service = CreateItem(account=mailbox)
-    content = _content_of(change)
     item = CalendarItem(
         **_fields(content),
-        scheduler_stamp=clean(change.stamp),
+        scheduler_stamp=clean(stamp),
         reminder_is_set=content.reminder is not None,
         reminder_minutes_before_start=content.reminder or 0,
     )
@@ -72,20 +90,28 @@ def creation(mailbox: Impersonated, change: Change) -> Message:
     return seal(service, payload, mailbox.primary_smtp_address)
 
 
-def update(mailbox: Impersonated, change: Change) -> Message:
-    """AlwaysOverwrite needs no change key, so nothing has to be fetched first:
-    https://learn.microsoft.com/exchange/client-developer/web-service-reference/updateitem"""
+@lru_cache(maxsize=64)
+def _update(server: Server, fields: frozenset[str], content: Content) -> Message:
+    mailbox = Impersonated(_ANYBODY, server)
     service = UpdateItem(account=mailbox)
-    item = CalendarItem(id=change.ref, **_fields(_content_of(change)))
+    item = CalendarItem(id=_ANYTHING, **_fields(content))
     item.account = mailbox
     payload = service.get_payload(
-        items=[(item, [part for field in sorted(change.fields) for part in _PARTS[field]])],
+        items=[(item, [part for field in sorted(fields) for part in _PARTS[field]])],
         conflict_resolution=ALWAYS_OVERWRITE,
         message_disposition=SAVE_ONLY,
         send_meeting_invitations_or_cancellations=SEND_TO_NONE,
         suppress_read_receipts=True,
     )
     return seal(service, payload, mailbox.primary_smtp_address)
+
+
+def _filled_in(form: Message, mailbox: Impersonated, ref: str | None = None) -> Message:
+    """The message for this mailbox and this item."""
+    body = form.body
+    for blank, text in ((_ANYBODY, mailbox.primary_smtp_address), (_ANYTHING, ref or "")):
+        body = body.replace(blank.encode(), escape(text, {'"': "&quot;"}).encode())
+    return Message(form.operation, mailbox.primary_smtp_address, body)
 
 
 def deletion(mailbox: Impersonated, change: Change) -> Message:
