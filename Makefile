@@ -25,8 +25,12 @@ test-postgres: $(VENV)/dev.ok  ## Run all tests on PostgreSQL and Redis (TEST_DA
 	$(BIN)/pytest -n 2 $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/dev.ok  ## Measure Read and write tests/benchmarks/results.md (ARGS="--case NAME --quick")
+bench: $(VENV)/dev.ok  ## Measure Read and Create, for tests/benchmarks/results.md (ARGS="--case NAME --quick")
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
+.PHONY: chaos
+chaos: $(VENV)/dev.ok  ## Break everything, then count what was lost (ARGS="--seed 7 --events 300")
+	@$(BIN)/python -m tests.chaos $(ARGS)
 
 .PHONY: check
 check: $(VENV)/dev.ok  ## Lint, types, layers, settings, migrations, OpenAPI

@@ -9,6 +9,8 @@ import io
 import socket
 import ssl
 import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
 from http.client import HTTPResponse
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -18,8 +20,17 @@ from django.core.exceptions import ValidationError
 from requests.adapters import HTTPAdapter
 from requests.exceptions import ConnectTimeout, ReadTimeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ReadTimeoutError
+from urllib3.connectionpool import ConnectionPool, HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import (
+    ClosedPoolError,
+    ConnectTimeoutError,
+    HTTPError,
+    MaxRetryError,
+    NewConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+from urllib3.util import Timeout
 
 from calendar_backends.core.deadline import Deadline
 from calendar_backends.core.errors import CONNECTION_FAILED, TIMEOUT_EXPIRED, CalendarError
@@ -117,29 +128,115 @@ class DeadlineAdapter(HTTPAdapter):
             raise ConnectTimeout("The deadline came before the request was sent.", request=request)
         _now.deadline = timeout
         response = super().send(request, stream=True, timeout=(min(left, CONNECT_SECONDS), left), **kwargs)
-        response._content = _read(response)
+        response._content = _read(response.raw)
         response._content_consumed = True  # type: ignore[attr-defined]
         return response
 
+    def pool(self, url: str) -> ConnectionPool:
+        """The connections to the server of ``url``, set up as for a request that is sent through ``send``."""
+        request = requests.Request("GET", url).prepare()
+        pool = self.get_connection_with_tls_context(request, verify=True)
+        self.cert_verify(pool, url, True, None)
+        return pool
 
-def _read(response: requests.Response) -> bytes:
+
+def _read(raw: Any) -> bytes:
     """The body. Raises ReadTimeout where it is larger than LARGEST_ANSWER."""
-    raw = response.raw
-    pieces: list[bytes] = []
-    size = 0
     try:
-        while piece := raw.read1(65536, decode_content=True):
-            size += len(piece)
-            pieces.append(piece)
-            if size > LARGEST_ANSWER:
-                raise ReadTimeout("The answer is too large.")  # noqa: TRY301
+        return _whole(raw) if _is_plain(raw) else _piecemeal(raw)
     except BaseException:
         raw.close()
         raise
-    else:
-        return b"".join(pieces)
     finally:
         raw.release_conn()
+
+
+def _is_plain(raw: Any) -> bool:
+    """Whether it is as long as it says, and needs no decoding."""
+    return raw.length_remaining is not None and "content-encoding" not in raw.headers
+
+
+def _whole(raw: Any) -> bytes:
+    if raw.length_remaining > LARGEST_ANSWER:
+        raise _too_large()
+    body: bytes = raw.read()
+    return body
+
+
+def _piecemeal(raw: Any) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    while piece := raw.read1(65536, decode_content=True):
+        size += len(piece)
+        pieces.append(piece)
+        if size > LARGEST_ANSWER:
+            raise _too_large()
+    return b"".join(pieces)
+
+
+def _too_large() -> ReadTimeout:
+    return ReadTimeout("The answer is too large.")
+
+
+@dataclass(frozen=True)
+class Reply:
+    """An answer, as far as python-o365 looks at a requests.Response. ``headers`` are found in any case."""
+
+    status_code: int
+    headers: Mapping[str, str]
+    content: bytes
+    url: str
+
+    def raise_for_status(self) -> None:
+        """Any status is an answer."""
+
+
+class DirectSession:
+    """What python-o365 needs of a requests.Session, on the connections of one, in half the time.
+
+    Left out is what an API without cookies, redirects, hooks and authentication of its own does not need.
+    """
+
+    def __init__(self, session: requests.Session, url: str) -> None:
+        """For requests to the server of ``url``. Close ``session``, not this."""
+        self._pool: Any = cast(DeadlineAdapter, session.get_adapter(url)).pool(url)
+        self.headers = {"Accept-Encoding": "gzip, deflate", "Accept": "*/*", "Connection": "keep-alive"}
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        timeout: Deadline,
+        headers: Mapping[str, str],
+        data: str | None = None,
+        allow_redirects: bool = False,
+    ) -> Reply:
+        """As ``send``; ``url`` is absolute and percent-encoded."""
+        left = timeout.left()
+        if left == 0.0:
+            raise CalendarError(TIMEOUT_EXPIRED, "the deadline came before the request was sent")
+        _now.deadline = timeout
+        try:
+            raw = self._pool.urlopen(
+                method.upper(),
+                _target(url),
+                body=data,
+                headers={**self.headers, **headers},
+                retries=False,
+                redirect=allow_redirects,
+                timeout=Timeout(min(left, CONNECT_SECONDS), left),
+                preload_content=False,
+                decode_content=False,
+            )
+            return Reply(raw.status, raw.headers, _read(raw), url)
+        except Exception as error:
+            raise connection_error(error) from error
+
+
+def _target(url: str) -> str:
+    """The path and the query: what is said to a server that one is connected to."""
+    return "/" + url.split("/", 3)[3]
 
 
 def open_session(*, connections: int, ca_bundle: str = "") -> requests.Session:
@@ -171,11 +268,13 @@ def send(
 def connection_error(error: Exception) -> CalendarError:
     """What a failed request means: was it sent, and did time run out?"""
     name = type(error).__name__
-    if isinstance(error, ConnectTimeout):
+    if isinstance(error, NewConnectionError | ClosedPoolError):
+        return CalendarError(CONNECTION_FAILED, name)
+    if isinstance(error, ConnectTimeout | ConnectTimeoutError):
         return CalendarError(TIMEOUT_EXPIRED, name)
     if isinstance(error, ReadTimeout | ReadTimeoutError | TimeoutError):
         return CalendarError(TIMEOUT_EXPIRED, name, uncertain=True)
-    if isinstance(error, requests.exceptions.SSLError):
+    if isinstance(error, requests.exceptions.SSLError | SSLError):
         return CalendarError(CONNECTION_FAILED, "the certificate could not be verified")
     if isinstance(error, requests.exceptions.ConnectionError) and _never_connected(error):
         return CalendarError(CONNECTION_FAILED, name)

@@ -97,6 +97,11 @@ class OrgForm(OptionsForm):
             self.add_error("backend", "Fill in the options of this calendar backend below, and save again.")
         return super().clean()
 
+    def save(self, commit: bool = True) -> Any:
+        if self.instance.pk and "backend" in self.changed_data:
+            self.instance.previous = {"backend": self.initial["backend"], "options": self.instance.options}
+        return super().save(commit)
+
 
 class PersonForm(OptionsForm):
     rights = forms.MultipleChoiceField(

@@ -54,7 +54,8 @@ class Org(models.Model):
     name = models.CharField(max_length=200)
     backend = models.CharField("calendar backend", max_length=50, choices=backend_choices, default="graph")
     options = EncryptedJSONField(default=dict)
-    #: What they were before the last switch, so that it can be undone: {"backend": str, "options": {…}}.
+    #: What they were before the last switch, so that it can be undone: {"backend": str, "options": {…}}, and
+    #: "newer": True where the Org went back, so that it can go forth again.
     previous = EncryptedJSONField(null=True)
     active = models.BooleanField(default=True, help_text="If not, its tokens are refused at once.")
     on_unknown = models.CharField(
@@ -114,6 +115,11 @@ class Org(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def connection(self) -> dict[str, Any]:
+        """How its calendars are reached: {"backend": str, "options": {…}}."""
+        return {"backend": self.backend, "options": self.options}
 
     def calendar(self, person: "Person | None" = None) -> CalendarBackend:
         """The driver with this Org's options, and with those that ``person`` has of its own in their place.

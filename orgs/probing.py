@@ -1,5 +1,7 @@
 """Whether an Org's calendars can be reached, and what to do if not."""
 
+from collections.abc import Iterator, Sequence
+
 from calendar_backends.base import CalendarError, Deadline, ProbeResult
 from orgs.models import Org, Person
 
@@ -20,6 +22,14 @@ def probe(org: Org, mailbox: str = "") -> list[ProbeResult]:
         return org.calendar().probe(address, Deadline.after(SECONDS))
     except CalendarError as error:
         return [ProbeResult("connection", error.code, error.detail)]
+
+
+def described(results: Sequence[ProbeResult]) -> Iterator[str]:
+    """A line for each result, in columns: what was tried, the code, the advice."""
+    check_width = max(len(result.check) for result in results)
+    code_width = max(len(result.code) for result in results)
+    for result in results:
+        yield f"{result.check:{check_width}}  {result.code:{code_width}}  {result.advice}".rstrip()
 
 
 def _first_address(org: Org) -> str:

@@ -84,7 +84,7 @@ def _ask_exchange(
     circuit = Circuit(calendar)
     if circuit.error is not None:
         return dict.fromkeys(mailboxes, circuit.error)
-    limits = Limits(calendar.most_mailboxes, calendar.longest_window, calendar.reading)
+    limits = Limits(calendar.most_mailboxes, calendar.longest_window, calendar.reading, calendar.waiting)
     apart = {mailbox.lower() for mailbox in mailboxes if mailbox.lower() in calendar.slow}
     inquiry = Inquiry(calendar.busy_times, limits, deadline, apart=apart)
     answers = inquiry.run(mailboxes, window)

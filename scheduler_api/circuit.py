@@ -31,9 +31,11 @@ class Circuit:
     @property
     def error(self) -> CalendarError | None:
         """With what to answer at once, if the connection was found broken."""
-        if self._known.get("closed_until", 0.0) <= time.time():
+        pause = self._known.get("closed_until", 0.0) - time.time()
+        if pause <= 0:
             return None
-        return CalendarError(self._known["code"], "the connection is broken and not tried for a while")
+        detail = "the connection is broken and not tried for a while"
+        return CalendarError(self._known["code"], detail, retry_after=pause, asked=False)
 
     @property
     def suspect(self) -> bool:

@@ -5,11 +5,13 @@ The same `converge` serves the API call and the repair worker.
 
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from django.db.models import F
+from django.db.models.functions import Now
 
 from calendar_backends.base import (
     FIELDS,
@@ -35,7 +37,7 @@ from orgs.models import Org
 from scheduler_api.circuit import Circuit
 from scheduler_api.leases import Task, release, take
 from scheduler_api.ledger import Declaration, Declared, declare
-from scheduler_api.models import Appointment, load_content
+from scheduler_api.models import Appointment, Event, load_content
 from scheduler_api.seats import seat
 
 logger = logging.getLogger(__name__)
@@ -80,13 +82,12 @@ def _report(named: Sequence[str], codes: Mapping[str, str], declared: Declared) 
 
 def _codes(declared: Declared, deadline: Deadline) -> dict[str, str]:
     """Converge, and the public code of every mailbox of the Event, in lower case."""
-    rows: Iterable[Appointment] = declared.rows
+    rows = declared.rows
     if declared.overtaken:
         return {row.mailbox.lower(): STALE_OBJECT for row in rows}
-    converge(declared.event.org, declared.tasks, deadline)
-    if declared.held:
-        _wait_for_others(declared, deadline)
-        rows = declared.event.appointments.order_by("pk").select_related("event")
+    newer = converge(declared.event.org, declared.tasks, deadline)
+    if declared.held or newer:
+        rows = _settled(declared.event, deadline)
     return {row.mailbox.lower(): public_code(_code_of(row)) for row in rows}
 
 
@@ -96,34 +97,52 @@ def _code_of(row: Appointment) -> str:
     return row.error_code
 
 
-def _wait_for_others(declared: Declared, deadline: Deadline) -> None:
-    """Another call is at work in some mailboxes of this Event: let it finish, then do what is left to do."""
-    pks = {row.pk for row in declared.held}
+def _settled(event: Event, deadline: Deadline) -> list[Appointment]:
+    """The Event's rows once nobody is at work on them, or at the deadline.
+
+    Another call may hold some of them, or have declared something else meanwhile: let it finish, then do what
+    is left to do.
+    """
+    rows = event.appointments.order_by("pk").select_related("event").defer("event__content")
     look = FIRST_LOOK
-    while pks and not deadline.over:
+    while True:
+        found = list(rows.annotate(now=Now()))
+        busy = [row.pk for row in found if _is_in_hand(row)]
+        if not busy or deadline.over:
+            return found
         time.sleep(min(look, deadline.left()))
         look = min(2 * look, LONGEST_LOOK)
-        behind = Appointment.objects.filter(pk__in=pks, applied_version__lt=F("event__version"))
-        converge(declared.event.org, take(behind, deadline), deadline)
-        pks = set(behind.filter(lease__isnull=False).values_list("pk", flat=True))
+        behind = Appointment.objects.filter(pk__in=busy, applied_version__lt=F("event__version"))
+        converge(event.org, take(behind, deadline), deadline)
 
 
-def converge(org: Org, tasks: Sequence[Task], deadline: Deadline) -> None:
+def _is_in_hand(row: Any) -> bool:
+    """Whether it is worked on, or was just left to whoever comes next. ``row`` has the database's ``now``."""
+    due = row.due_at is not None and row.due_at <= row.now
+    return row.behind and (due or row.lease is not None)
+
+
+def converge(org: Org, tasks: Sequence[Task], deadline: Deadline) -> bool:
     """Make the mailboxes of these Appointments agree with what is declared, and write down what came of it.
 
-    All tasks are the Org's. No transaction is open and no row is locked while Exchange is called.
+    All tasks are the Org's. No transaction is open and no row is locked while Exchange is called. Whether
+    something else was declared meanwhile.
     """
-    if tasks:
-        runs = [run_of(task) for task in tasks]
-        work(org, runs, deadline)
-        finish(tasks, runs)
+    if not tasks:
+        return False
+    for task in tasks:
+        task.event.org = org  # one for all: its driver may be changed at any time
+    runs = [run_of(task) for task in tasks]
+    work(org, runs, deadline)
+    return finish(tasks, runs)
 
 
-def finish(tasks: Sequence[Task], runs: Sequence[Run]) -> None:
-    """Write down what came of the tasks."""
-    release(list(zip(tasks, runs, strict=True)))
+def finish(tasks: Sequence[Task], runs: Sequence[Run]) -> bool:
+    """Write down what came of the tasks. Whether something else was declared meanwhile."""
+    newer = release(list(zip(tasks, runs, strict=True)))
     failed = sum(run.code != NO_ERROR for run in runs)
     logger.info("converged mailboxes=%d failed=%d", len(runs), failed)
+    return newer
 
 
 def run_of(task: Task) -> Run:
@@ -135,7 +154,10 @@ def run_of(task: Task) -> Run:
     doubtful = row.doubtful_until is not None or foreign or (failed and ref is None)
     fields = frozenset(row.differing) or FIELDS
     goal = Goal(row.mailbox, event.stamp, event.version, content_of_row(row), fields)
-    return Run(goal, ref, attempted=doubtful)
+    run = Run(goal, ref, attempted=doubtful)
+    if event.forgotten and row.wanted:
+        run.leave()
+    return run
 
 
 def content_of_row(row: Appointment) -> Content | None:
@@ -171,8 +193,9 @@ def _call_exchange(calendar: CalendarBackend, runs: Sequence[Run], deadline: Dea
         return
     carry_out(write, runs[:first], deadline)
     error = _let_nobody_in(runs[:first])
-    # A single 401 is also what a busy Exchange says: one alone is no proof.
-    circuit.remember(error if len(runs) > 1 else None)
+    # A single 401 is also what a busy Exchange says: one alone is no proof, where others were let in.
+    proven = len(runs) > 1 or circuit.suspect
+    circuit.remember(error if proven else None)
     if error is None:
         carry_out(write, runs[first:], deadline)
     else:
@@ -188,7 +211,7 @@ def _let_nobody_in(runs: Sequence[Run]) -> CalendarError | None:
 def _refuse(runs: Sequence[Run], error: CalendarError) -> None:
     """Exchange is not asked at all, so this is no try that counts."""
     for run in runs:
-        run.refuse(CalendarError(error.code, error.detail, asked=False))
+        run.refuse(CalendarError(error.code, error.detail, retry_after=error.retry_after, asked=False))
 
 
 def _write(

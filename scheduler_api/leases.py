@@ -76,7 +76,7 @@ def take(rows: AppointmentQuerySet, deadline: Deadline, *, most: int | None = No
     free = rows.filter(Q(lease__isnull=True) | Q(due_at__lte=Now()))
     skip = connection.features.has_select_for_update_skip_locked
     with transaction.atomic():
-        locked = free.select_for_update(of=("self",), skip_locked=skip).select_related("event__org")
+        locked = free.select_for_update(of=("self",), skip_locked=skip).select_related("event")
         found: list[Any] = list(locked.order_by("due_at", "pk").annotate(now=Now())[:most])
         if not found:
             return []
@@ -86,8 +86,8 @@ def take(rows: AppointmentQuerySet, deadline: Deadline, *, most: int | None = No
     return [Task(row, row.event, now) for row in found]
 
 
-def release(done: Sequence[tuple[Task, Run]]) -> None:
-    """Write down what came of the tasks, and let go of them.
+def release(done: Sequence[tuple[Task, Run]]) -> bool:
+    """Write down what came of the tasks, and let go of them. Whether something else was declared meanwhile.
 
     Where the Event was declared anew meanwhile, the row is due at once. Where the lease has run out and
     another process has the row, its word counts and ours is dropped.
@@ -105,6 +105,7 @@ def release(done: Sequence[tuple[Task, Run]]) -> None:
             (overtaken if newer else current).append(task.row)
         update_alike(current, [*RECORDED, "differing"], release=True)
         update_alike(overtaken, RECORDED, release=True)
+    return bool(overtaken)
 
 
 def _note(task: Task, run: Run, *, newer: bool, now: datetime) -> None:
@@ -138,7 +139,7 @@ def _next_try(row: Appointment, run: Run, now: datetime) -> datetime | None:
     """When to try again what failed; None where it is parked."""
     if row.attempts >= MOST_ATTEMPTS and not passes_by_itself(row.error_code):
         return None
-    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** max(0, row.attempts - 1))
+    pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2.0 ** min(max(0, row.attempts - 1), 30))
     pause *= random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311  no secret
     asked_for = run.error.retry_after if run.error else None
     return now + timedelta(seconds=max(pause, asked_for or 0.0))

@@ -67,7 +67,8 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
 
     def parked(self) -> "AppointmentQuerySet":
         """Tried often enough: left alone until a command or the next declaration revives it."""
-        return self.filter(due_at__isnull=True, applied_version__lt=models.F("event__version"))
+        tried = self.filter(due_at__isnull=True, attempts__gt=0)
+        return tried.filter(applied_version__lt=models.F("event__version"))
 
     def unfinished(self) -> "AppointmentQuerySet":
         """Everything but the settled and the parked."""
@@ -105,6 +106,11 @@ class Appointment(models.Model):
         constraints = [models.UniqueConstraint("event", Lower("mailbox"), name="one_appointment_per_mailbox")]
         indexes = [
             models.Index(fields=["due_at"], condition=models.Q(due_at__isnull=False), name="appointment_due"),
+            models.Index(
+                fields=["event"],
+                condition=models.Q(due_at__isnull=True, attempts__gt=0),
+                name="appointment_parked",
+            ),
             models.Index(Lower("mailbox"), name="appointment_mailbox"),
         ]
 

@@ -14,10 +14,12 @@ from datetime import datetime
 
 from django.db import connections
 
-from calendar_backends.base import Deadline
+from calendar_backends.base import NO_ERROR, Deadline
+from calendar_backends.core.errors import ITEM_NOT_FOUND
 from orgs.models import Org
 from scheduler_api.downsync import converge
 from scheduler_api.leases import Task, take
+from scheduler_api.logs import org_slug
 from scheduler_api.models import Appointment, AppointmentQuerySet
 
 logger = logging.getLogger(__name__)
@@ -62,13 +64,19 @@ class Tally:
 
     def count(self, tasks: Sequence[Task], asked: int) -> None:
         """``tasks``: those of ``asked`` that could be leased, after they were released."""
-        behind = [task.row for task in tasks if task.row.applied_version < task.event.version]
-        parked = sum(row.due_at is None for row in behind)
+        left = [task.row for task in tasks if _is_left(task)]
+        parked = sum(row.due_at is None for row in left)
         with self._lock:
-            self.done += len(tasks) - len(behind)
-            self.failed += len(behind) - parked
+            self.done += len(tasks) - len(left)
+            self.failed += len(left) - parked
             self.parked += parked
             self.elsewhere += asked - len(tasks)
+
+
+def _is_left(task: Task) -> bool:
+    """Whether it came to nothing; where there was nothing but to look once more, that."""
+    behind = task.row.applied_version < task.event.version
+    return behind or task.row.error_code not in (NO_ERROR, ITEM_NOT_FOUND)
 
 
 def finish_once(
@@ -139,6 +147,7 @@ def _finish_due(org_pk: int, scope: Scope, tally: Tally, stop: threading.Event) 
 
 def _work(org: Org, rows: AppointmentQuerySet) -> list[Task]:
     """Lease up to CHUNK of the rows, do what is to be done, and let go of them."""
+    org_slug.set(org.slug)
     deadline = Deadline.after(org.write_deadline)
     tasks = take(rows, deadline, most=CHUNK)
     converge(org, tasks, deadline)

@@ -3,7 +3,9 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
+from typing import Any
 
 from django.db import transaction
 from django.db.models.functions import Now
@@ -15,6 +17,7 @@ from orgs.models import Org
 from scheduler_api.downsync import content_of_row
 from scheduler_api.leases import is_free, update_alike
 from scheduler_api.models import Appointment, AppointmentQuerySet, Event
+from scheduler_api.references import learn
 
 #: Mailboxes that are read side by side, and the seconds for all of them.
 MAILBOXES, SECONDS = 20, 60
@@ -33,23 +36,35 @@ class Difference:
     held: tuple[Held, ...] = ()
 
 
+def comparable(rows: AppointmentQuerySet) -> AppointmentQuerySet:
+    """Those of which it is known what their mailbox should hold, and nobody is to work on."""
+    return rows.filter(due_at__isnull=True).exclude(event__content__isnull=True, event__cancelled=False)
+
+
 def differences(
-    org: Org, rows: AppointmentQuerySet, *, progress: Callable[[int], object] = lambda _: None
+    org: Org,
+    rows: AppointmentQuerySet,
+    *,
+    progress: Callable[[int], object] = lambda _: None,
+    learning: bool = False,
 ) -> Iterator[Difference]:
     """Compare ``rows``, all of the Org, with the calendars; nothing is changed.
 
     A calendar that cannot be read is a difference as well. Items with a stamp of the Org's that belong to
-    none of the Events are told too, where they are in one of the mailboxes.
+    none of the Events are told too, where they are in one of the mailboxes. ``learning``: note in the ledger
+    what the driver calls the items that are found.
     """
-    settled = rows.filter(due_at__isnull=True).exclude(event__content__isnull=True, event__cancelled=False)
     mailboxes: defaultdict[str, list[Appointment]] = defaultdict(list)
-    for row in settled.select_related("event").order_by("mailbox", "pk").iterator(chunk_size=2000):
+    for row in comparable(rows).select_related("event").order_by("mailbox", "pk").iterator(chunk_size=2000):
         mailboxes[row.mailbox.lower()].append(row)
         row.event.org = org
     for calendars in calendars_of(org, [rows[0].mailbox for rows in mailboxes.values()]):
         for mailbox, held in calendars.items():
-            yield from _compare(org, mailbox, mailboxes[mailbox.lower()], held)
-            progress(len(mailboxes[mailbox.lower()]))
+            of_mailbox = mailboxes[mailbox.lower()]
+            if learning and not isinstance(held, CalendarError):
+                learn(org, of_mailbox, held)
+            yield from _compare(org, mailbox, of_mailbox, held)
+            progress(len(of_mailbox))
 
 
 def calendars_of(org: Org, mailboxes: Sequence[str]) -> Iterator[Calendars]:
@@ -132,8 +147,11 @@ def reopen(rows: Iterable[Appointment]) -> list[int]:
 
 @transaction.atomic
 def _reopen(event_pk: int, pks: set[int]) -> None:
-    event: Event = Event.objects.select_for_update().defer("content").annotate(now=Now()).get(pk=event_pk)
-    now = event.now  # type: ignore[attr-defined]  # annotated
+    events = Event.objects.select_for_update().exclude(content__isnull=True, cancelled=False)
+    event: Any = events.defer("content").annotate(now=Now()).filter(pk=event_pk).first()
+    if event is None:  # forgotten since then, or its tombstone was
+        return
+    now: datetime = event.now
     event.version += 1
     event.save(update_fields=["version", "modified"])
     rows = list(event.appointments.select_for_update())

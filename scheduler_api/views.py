@@ -49,9 +49,23 @@ class SchedulerView(APIView):
         org_slug.set(self.org.slug)
         _correlate(request.data)
 
+    def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
+        answer = super().finalize_response(request, response, *args, **kwargs)
+        if isinstance(answer, Response):
+            answer.add_post_render_callback(_let_go)
+        return answer
+
     def deadline(self, seconds: float) -> Deadline:
         """``seconds`` from the moment the request arrived."""
         return Deadline(self.request._request.arrived + float(seconds))  # type: ignore[attr-defined]
+
+
+def _let_go(answer: Any) -> None:
+    """View, request and answer refer to each other: without that, they are gone with the call."""
+    view = answer.renderer_context.pop("view")
+    answer.renderer_context = {}
+    view.request.parser_context = {}
+    del view.response
 
 
 def _correlate(body: Any) -> None:
@@ -76,7 +90,8 @@ class AvailabilityView(SchedulerView):
         answers = read(
             person=self.person, rows=rows, window=window, deadline=self.deadline(self.org.read_deadline)
         )
-        return Response(AvailabilitySerializer(answers, many=True).data)
+        # With many=True rows and serializer would refer to each other, which only the collector undoes.
+        return Response(list(map(AvailabilitySerializer().to_representation, answers)))
 
 
 class PostbackView(SchedulerView):

@@ -26,7 +26,7 @@ Write = Callable[[Sequence[Change], Deadline], Mapping[Change, Outcome]]
 
 #: How often the same is tried within one run, where Exchange does not say when to come back.
 MOST_TRIES = 3
-#: Seconds to wait where it is busy and does not say for how long, and where it stumbled.
+#: Seconds to wait where it is busy and does not say for how long, and where it stumbled (doubled each time).
 BUSY_SECONDS, STUMBLE_SECONDS = 1.0, 0.2
 #: Calls of one round that one mailbox gets, whose budget they all use: Graph allows four at once
 #: (https://learn.microsoft.com/graph/throttling-limits).
@@ -161,7 +161,7 @@ class Run:
     def _note(self, change: Change, outcome: Outcome) -> None:
         if isinstance(outcome, CalendarError):
             self.error = outcome
-            self.not_before = max(self.not_before, time.monotonic() + _pause_after(outcome))
+            self.not_before = max(self.not_before, time.monotonic() + _pause_after(outcome, self._tries))
             self.doubtful |= outcome.uncertain and change.verb in (Verb.UPDATE, Verb.DELETE)
             self._lost_create |= outcome.uncertain and change.verb is Verb.CREATE
         elif change.verb is Verb.FIND:
@@ -179,6 +179,10 @@ class Run:
         if error.code == SERVER_BUSY and error.retry_after is not None:
             return True
         return (error.passing or error.code == SERVER_BUSY) and self._tries + 1 < MOST_TRIES
+
+    def leave(self) -> None:
+        """What the mailbox holds stays as it is."""
+        self.settled, self.todo = [Settled(self.todo[0].ref)], []
 
     def refuse(self, error: CalendarError) -> None:
         """Nothing is tried."""
@@ -226,8 +230,12 @@ def _round(deadline: Deadline) -> Deadline:
     return deadline.within(max(SHORTEST_ROUND, ROUND_SHARE * deadline.left()))
 
 
-def _pause_after(error: CalendarError) -> float:
-    """Seconds for which a mailbox that answered so is left alone."""
+def _pause_after(error: CalendarError, tries: int) -> float:
+    """Seconds for which a mailbox that answered so, after so many tries of the same, is left alone.
+
+    Exchange may ask for a pause of 0 seconds, again and again.
+    """
+    least = STUMBLE_SECONDS * 2.0**tries
     if error.code == SERVER_BUSY:
-        return BUSY_SECONDS if error.retry_after is None else error.retry_after
-    return STUMBLE_SECONDS if error.passing else 0.0
+        return max(least, BUSY_SECONDS if error.retry_after is None else error.retry_after)
+    return least if error.passing or error.code == TIMEOUT_EXPIRED else 0.0

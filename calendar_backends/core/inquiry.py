@@ -113,7 +113,7 @@ class Inquiry:
         self._missing: dict[str, set[Interval]] = {}
         self._entries: dict[str, list[BusyTime]] = {}
         self._errors: dict[str, CalendarError] = {}
-        self._throttled: set[str] = set(self._apart)
+        self._throttled: set[str] = set()
         self.slow: set[str] = set()
         self.broken: CalendarError | None = None
 
@@ -138,7 +138,7 @@ class Inquiry:
     def _note_throttled(self) -> None:
         """Where others were answered, it is not the account that is throttled but who was asked alone."""
         busy = {mailbox.lower() for mailbox, error in self._errors.items() if error.code == SERVER_BUSY}
-        self.slow |= busy & self._throttled if self._answered else set()
+        self.slow |= busy & (self._apart | self._throttled if self._answered else self._apart)
 
     def _goes_on(self) -> bool:
         """Whether anything is under way, or there is something left to try."""

@@ -23,6 +23,7 @@ from calendar_backends.core.errors import (
     CONNECTION_FAILED,
     INTERNAL_SERVER_ERROR,
     INTERNAL_SERVER_TRANSIENT_ERROR,
+    ITEM_NOT_FOUND,
     SERVER_BUSY,
     TIMEOUT_EXPIRED,
 )
@@ -34,6 +35,9 @@ NOT_EWS: Final = "no Exchange Web Services at this address"
 _UNKNOWN_OUTCOME: Final = frozenset(
     {TIMEOUT_EXPIRED, CONNECTION_FAILED, INTERNAL_SERVER_ERROR, "ErrorClientDisconnected"}
 )
+#: The id of another driver or another server (ErrorInvalidIdMalformed and its like): what we look for is not
+#: here under that name.
+_STRANGE_ID: Final = "ErrorInvalidId"
 Kind = TypeVar("Kind", bound=CalendarError)
 _CODE = re.compile(r"\bError[A-Z]\w*")
 
@@ -108,6 +112,8 @@ def _error(code: str, said: etree._Element, kind: type[Kind]) -> Kind:
     values = {value.get("Name"): value.text or "" for value in said.iterfind(".//{*}MessageXml/{*}Value")}
     inner = _CODE.search(values.get("InnerErrorResponseCode", ""))
     meant = inner[0] if inner else code or INTERNAL_SERVER_ERROR
+    if meant.startswith(_STRANGE_ID):
+        meant = ITEM_NOT_FOUND
     pause = values.get("BackOffMilliseconds", "")
     return kind(
         meant,

@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any
 
 from calendar_backends.base import STATUSES, BusyTime, CalendarError, Deadline, Interval
-from calendar_backends.core.errors import ACCESS_DENIED, FREE_BUSY_GENERATION_FAILED, SERVER_BUSY
+from calendar_backends.core.errors import FREE_BUSY_GENERATION_FAILED, SERVER_BUSY, TIMEOUT_EXPIRED
 from calendar_backends.core.intervals import whole_seconds
 from calendar_backends.graph.anchors import Anchors
 from calendar_backends.graph.client import GraphClient
@@ -29,7 +29,7 @@ SHORTEST_INTERVAL, LONGEST_INTERVAL = 5, 1440
 #: "tzone://Microsoft/Utc" is how items made by some of Microsoft's own services spell it.
 UTC_NAMES = frozenset({"utc", "tzone://microsoft/utc"})
 
-_STATUSES = {status.lower(): status for status in STATUSES} | {status: status for status in STATUSES}
+_STATUSES = {status.lower(): status for status in STATUSES}
 
 Busy = list[BusyTime] | CalendarError
 
@@ -46,38 +46,58 @@ class Availability:
         valid = tuple(mailbox for mailbox in mailboxes if is_address(mailbox))
         answers: dict[str, Busy] = dict.fromkeys(mailboxes, CalendarError("ErrorInvalidSmtpAddress"))
         if valid:
-            answers |= self._ask(valid, window, deadline)
+            answers |= self._ask_noting_suspects(valid, window, deadline)
         return answers
+
+    def _ask_noting_suspects(
+        self, chunk: tuple[str, ...], window: Interval, deadline: Deadline
+    ) -> dict[str, Busy]:
+        try:
+            return self._ask(chunk, window, deadline)
+        except CalendarError as error:
+            if error.code in (SERVER_BUSY, TIMEOUT_EXPIRED) and error.asked:
+                self._anchors.suspect(chunk)
+            raise
 
     def _ask(self, chunk: tuple[str, ...], window: Interval, deadline: Deadline) -> dict[str, Busy]:
         """One call; one more for each anchor that turns out to be bad, which is not blamed on the others."""
         failed: dict[str, CalendarError] = {}
-        throttled = 0
+        refusal: CalendarError | None = None
         while True:
-            with self._anchors.hold(chunk, failed, deadline) as anchor:
+            with self._anchors.hold(chunk, failed, deadline, refusal) as anchor:
                 if anchor is None:
-                    return {mailbox: failed[mailbox.lower()] for mailbox in chunk}
+                    return self._nobody(chunk, failed)
                 answer = self._client.call(schedule_request(anchor, chunk, window), deadline)
             if answer.status == 200:
-                self._anchors.worked(anchor)
+                self._anchors.worked(anchor, chunk)
                 return read_schedules(chunk, answer)
             error = error_of(answer)
             if error.code == SERVER_BUSY:
-                self._anchors.throttled(anchor, error)
-                throttled += 1
+                self._throttled(anchor, chunk, error, again=refusal is not None)
+                refusal = error
             elif _blames_anchor(answer, error):
-                self._anchors.failed(anchor)
+                self._anchors.failed(anchor, error)
                 failed[anchor.lower()] = error
             else:
                 raise error
-            # A mailbox has a budget of its own; where a second one is throttled as well, it is the app's.
-            if throttled > 1 or self._app_is_refused(failed):
+            if self._anchors.app_is_refused(failed):
                 raise error
 
-    def _app_is_refused(self, failed: Mapping[str, CalendarError]) -> bool:
-        """Whether it is not the mailboxes: three refused, and none ever worked."""
-        refused = sum(error.code == ACCESS_DENIED for error in failed.values())
-        return refused > 2 and not self._anchors.any_good
+    def _throttled(self, anchor: str, chunk: Sequence[str], error: CalendarError, *, again: bool) -> None:
+        """A mailbox has a budget of its own. Raises the error where a second one is throttled as well: then
+        it is the app's, or somebody's who is asked about, and no third one is used up to find out."""
+        self._anchors.throttled(anchor, error)
+        several = len(chunk) > 1
+        if again and not several:
+            self._anchors.convict(chunk[0])
+        if again or (several and self._anchors.any_suspect(chunk)):
+            raise error
+
+    def _nobody(self, chunk: Sequence[str], failed: Mapping[str, CalendarError]) -> dict[str, Busy]:
+        """No anchor works: each mailbox has failed as one. Raises the error where it is the app's."""
+        if self._anchors.app_is_refused_again(failed):
+            raise next(iter(failed.values()))
+        return {mailbox: failed[mailbox.lower()] for mailbox in chunk}
 
 
 def schedule_request(anchor: str, chunk: Sequence[str], window: Interval) -> Request:
@@ -161,24 +181,29 @@ def _is_free(view: Any) -> bool:
 
 def _entry(item: Mapping[str, Any]) -> BusyTime:
     """One scheduleItem. Raises ValueError and the like where its shape is another."""
-    said = item["status"]
-    status = _STATUSES.get(said) or _STATUSES.get(said.lower(), "unknown")
-    when = Interval(_moment(item["start"]), _moment(item["end"]))
-    if when.end < when.start:
-        raise ValueError("it ends before it starts")
-    return BusyTime(when, status)
+    start, end = item["start"], item["end"]
+    _require_utc(start["timeZone"])
+    _require_utc(end["timeZone"])
+    return _busy_time(start["dateTime"], end["dateTime"], item["status"])
 
 
-def _moment(value: Mapping[str, Any]) -> datetime:
-    """A dateTimeTimeZone. UTC was asked for, so another zone is a misunderstanding and not converted."""
-    zone, text = value["timeZone"], value["dateTime"]
+def _require_utc(zone: str) -> None:
+    """UTC was asked for, so another zone is a misunderstanding and not converted."""
     if zone != "UTC" and zone.lower() not in UTC_NAMES:
         raise ValueError(f"the time zone is {zone[:80]!r} and not UTC")
-    return _utc(text)
 
 
-@lru_cache(maxsize=8192)
+@lru_cache(maxsize=4096)
+def _busy_time(start: str, end: str, status: str) -> BusyTime:
+    """Kept: people meet at the full and half hour, so answers say the same few times again and again."""
+    when = Interval(_utc(start), _utc(end))
+    if when.end < when.start:
+        raise ValueError("it ends before it starts")
+    return BusyTime(when, _STATUSES.get(status.lower(), "unknown"))
+
+
+@lru_cache(maxsize=4096)
 def _utc(text: str) -> datetime:
-    """Kept: people meet at the full and half hour, so an answer says the same few times again and again."""
+    """Kept as well: equal times are one object, which is compared at a glance."""
     moment = datetime.fromisoformat(text)
     return moment.astimezone(UTC) if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

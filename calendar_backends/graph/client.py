@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from requests import Response
-
 from calendar_backends.base import CalendarError, Deadline, correlation_id
 from calendar_backends.graph.codes import described
 from calendar_backends.graph.connection import GraphAccount
@@ -53,7 +51,7 @@ class GraphClient:
     def _send(self, request: Request, token: str, deadline: Deadline) -> Answer:
         started = time.monotonic()
         try:
-            response = self._account.con.send(
+            reply = self._account.con.send(
                 request.method,
                 self.root + request.path,
                 deadline,
@@ -63,8 +61,7 @@ class GraphClient:
         except CalendarError as error:
             _log(request, started, error)
             raise
-        headers = {name.lower(): value for name, value in response.headers.items()}
-        answer = Answer(response.status_code, headers, _json(response))
+        answer = Answer(reply.status_code, reply.headers, _json(reply.content))
         _log(request, started, described(answer))
         return answer
 
@@ -86,9 +83,9 @@ def _headers(request: Request, token: str) -> dict[str, str]:
     return headers
 
 
-def _json(response: Response) -> Any:
+def _json(body: bytes) -> Any:
     try:
-        return json.loads(response.content)
+        return json.loads(body)
     except (ValueError, RecursionError):
         return None
 

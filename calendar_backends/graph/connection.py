@@ -11,10 +11,10 @@ from typing import Any
 
 from O365 import Account, Connection, MSGraphProtocol
 from O365.utils.token import MemoryTokenBackend
-from requests import HTTPError, Response, Session
+from requests import Session
 
 from calendar_backends.base import Deadline
-from calendar_backends.transport import connection_error, open_session
+from calendar_backends.transport import DirectSession, Reply, open_session
 
 #: Opening a connection costs three round trips, so as many are kept as a busy worker's threads use.
 MOST_CONNECTIONS = 64
@@ -37,10 +37,12 @@ class GraphProtocol(MSGraphProtocol):
 class GraphConnection(Connection):
     """Sends one request on a pool that all threads of an Org share. Opened on first use, after any fork."""
 
-    def __init__(self, credentials: tuple[str, Any], *, ca_bundle: str, **kwargs: Any) -> None:
+    def __init__(self, credentials: tuple[str, Any], *, root: str, ca_bundle: str, **kwargs: Any) -> None:
         super().__init__(credentials, **kwargs)
+        self._root = root
         self._ca_bundle = ca_bundle
         self._pool: Session | None = None
+        self._direct: DirectSession | None = None
         self._opening = Lock()
 
     def open(self) -> Session:
@@ -50,23 +52,27 @@ class GraphConnection(Connection):
                 self._pool = open_session(connections=MOST_CONNECTIONS, ca_bundle=self._ca_bundle)
             return self._pool
 
-    def send(self, method: str, url: str, deadline: Deadline, **kwargs: Any) -> Response:
+    def send(self, method: str, url: str, deadline: Deadline, **kwargs: Any) -> Reply:
         """One request; any status is an answer. Raises CalendarError as transport.send does."""
-        try:
-            response: Response = self._internal_request(
-                self.open(), url, method, timeout=deadline, allow_redirects=False, **kwargs
-            )
-        except Exception as error:
-            # An error body of another shape ({"error": "text"}) trips it up while it has the answer in hand.
-            if isinstance(error.__context__, HTTPError) and error.__context__.response is not None:
-                return error.__context__.response
-            raise connection_error(error) from error
-        return response
+        session = self._direct or self._open_direct()
+        reply: Reply = self._internal_request(
+            session, url, method, timeout=deadline, allow_redirects=False, **kwargs
+        )
+        return reply
 
     def close(self) -> None:
+        """A thread that is still at work opens a new one."""
         with self._opening:
-            if self._pool is not None:
-                self._pool.close()
+            session, self._pool, self._direct = self._pool, None, None
+        if session is not None:
+            session.close()
+
+    def _open_direct(self) -> DirectSession:
+        session = self.open()
+        with self._opening:
+            if self._direct is None:
+                self._direct = DirectSession(session, self._root)
+            return self._direct
 
     def _check_delay(self) -> None:
         """No pause: even with requests_delay=0 it sleeps when the wall clock is set back."""
@@ -91,5 +97,6 @@ class GraphAccount(Account):
             raise_http_errors=False,
             timeout=None,  # it would replace the deadline of each call
             default_headers={"Prefer": IMMUTABLE_IDS},
+            root=graph_url,
             ca_bundle=ca_bundle,
         )

@@ -26,7 +26,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. Header names are in lower case; ``body`` is None where there is none or no JSON."""
+    """One answer. Headers are asked for in lower case; ``body`` is None where there is none or no JSON."""
 
     status: int
     headers: Mapping[str, str]

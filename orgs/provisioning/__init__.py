@@ -2,6 +2,6 @@
 
 from orgs.provisioning.changes import Change
 from orgs.provisioning.document import ProvisioningError
-from orgs.provisioning.provision import provision
+from orgs.provisioning.provision import provision, with_connection
 
-__all__ = ["Change", "ProvisioningError", "provision"]
+__all__ = ["Change", "ProvisioningError", "provision", "with_connection"]

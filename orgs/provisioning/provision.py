@@ -1,6 +1,7 @@
 """The file against the database, in one transaction."""
 
 from collections.abc import Mapping
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,27 @@ def provision(path: Path, *, dry_run: bool = False, prune: bool = False) -> list
     return run.changes
 
 
+def with_connection(path: Path, org: Org) -> tuple[Org, list[str]]:
+    """The Org with the backend and options that the file's table of this slug has; it is not saved.
+
+    Also returns what else the file says, of which nothing is done. Raises ProvisioningError.
+    """
+    document = Document(path)
+    run = _Run(document.problems)
+    entry = next((entry for entry in document.orgs if entry.key == org.slug), None)
+    if entry is None:
+        raise ProvisioningError([*run.problems, f'{path}: it has no org "{org.slug}".'])
+    if "backend" not in entry.given:
+        run.problems.append(f"{entry.place} . backend: it is missing.")
+    moved = copy(org)
+    moved.backend = entry.values.get("backend", org.backend)
+    run.assign_options(moved, org.connection, entry)
+    if run.problems:
+        raise ProvisioningError(run.problems)
+    others = [f'org "{other.key}"' for other in document.orgs if other is not entry]
+    return moved, [*sorted(entry.given - {"slug", "backend", "options"}), *others]
+
+
 class _Run:
     """One pass over the file. Each row is saved as it is met: what follows is checked against it."""
 
@@ -46,16 +68,22 @@ class _Run:
 
     def org(self, entry: OrgEntry) -> None:
         org = Org.objects.select_for_update().filter(slug=entry.key).first() or Org(slug=entry.key)
-        stored = org.options if org.backend == entry.values.get("backend", org.backend) else {}
-        details = _assign(org, entry.values) + self._assign_options(org, stored, entry)
+        before = org.connection
+        details = _assign(org, entry.values) + self.assign_options(org, before, entry)
+        if org.pk and org.backend != before["backend"]:
+            org.previous = before
         self._save(org, f'org "{entry.key}"', entry.place, details)
         for user in entry.users:
             self._user(org, user)
         for client in entry.clients if org.pk else []:
             self._client(org, client, {user.key.casefold() for user in entry.users})
 
-    def _assign_options(self, org: Org, stored: Mapping[str, Any], entry: OrgEntry) -> list[str]:
-        """Lay the file's options over the stored ones, as far as the driver's form lets them through."""
+    def assign_options(self, org: Org, before: Mapping[str, Any], entry: OrgEntry) -> list[str]:
+        """Lay the file's options over the stored ones, as far as the driver's form lets them through.
+
+        ``before``: the Org's connection until now; another driver's options are not taken over.
+        """
+        stored = before["options"] if org.backend == before["backend"] else {}
         try:
             options = options_class(org.backend)
         except (registry.UnknownBackend, ImportError) as error:

@@ -61,6 +61,10 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='appointment',
+            index=models.Index(condition=models.Q(('attempts__gt', 0), ('due_at__isnull', True)), fields=['event'], name='appointment_parked'),
+        ),
+        migrations.AddIndex(
+            model_name='appointment',
             index=models.Index(django.db.models.functions.text.Lower('mailbox'), name='appointment_mailbox'),
         ),
         migrations.AddIndex(

@@ -1,4 +1,4 @@
-"""Measures Read: python -m tests.benchmarks [--case NAME ...] [--quick]. results.md has the last figures."""
+"""Measures Read and Create: python -m tests.benchmarks [--case NAME ...] [--quick]. Figures: results.md."""
 
 import argparse
 import os
@@ -16,11 +16,13 @@ from tests.benchmarks import results
 from tests.benchmarks.bench import Bench
 from tests.benchmarks.isolation import isolation
 from tests.benchmarks.latency import latency
+from tests.benchmarks.ledger import ledger
 from tests.benchmarks.measure import Report
 from tests.benchmarks.memory import memory
 from tests.benchmarks.service import install
 from tests.benchmarks.thirds import third
 from tests.benchmarks.throughput import throughput
+from tests.benchmarks.writes import create
 
 LATENCY = 0.05
 CASES: dict[str, Callable[[Bench], Report]] = {
@@ -35,6 +37,11 @@ CASES: dict[str, Callable[[Bench], Report]] = {
     "third": third,
     "isolation-ews": isolation("ews"),
     "isolation-graph": isolation("graph"),
+    "create-ews-10": create("ews", 10, 120),
+    "create-ews-20": create("ews", 20, 120),
+    "create-graph-10": create("graph", 10, 120),
+    "create-graph-20": create("graph", 20, 120),
+    "ledger": ledger,
 }
 
 

@@ -1,16 +1,15 @@
 """One caller: the service against the floor, and against the stock libraries."""
 
-import json
 import time
 from collections.abc import Callable
 
 from tests.benchmarks.bench import Bench
-from tests.benchmarks.client import Caller
+from tests.benchmarks.client import Caller, check
 from tests.benchmarks.floor import EwsFloor, Floor, GraphFloor
 from tests.benchmarks.measure import Contender, Report, alternate, milliseconds
 from tests.benchmarks.service import Service
 from tests.benchmarks.stock import StockExchangelib, StockO365
-from tests.benchmarks.world import MAIN, addresses, answer
+from tests.benchmarks.world import MAIN, addresses
 
 _FLOORS: dict[str, type[Floor]] = {"ews": EwsFloor, "graph": GraphFloor}
 _STOCK: dict[str, Callable[[str, list[str]], StockExchangelib | StockO365]] = {
@@ -37,8 +36,8 @@ def _compare(bench: Bench, service: Service, driver: str, mailboxes: int, rounds
     emails = addresses(MAIN, mailboxes)
     caller, floor = Caller(service, f"{MAIN}-{driver}", emails), _FLOORS[driver](bench.exchange, emails)
     stock = _STOCK[driver](bench.exchange, emails)
-    _check(caller(), emails)
-    _check(floor(), emails)
+    check(caller(), emails)
+    check(floor(), emails)
     contenders = [
         Contender("service", caller, service.cpu),
         Contender("floor", floor, time.process_time),
@@ -49,11 +48,6 @@ def _compare(bench: Bench, service: Service, driver: str, mailboxes: int, rounds
     finally:
         floor.close()
     return _report(contenders, _BARS[driver])
-
-
-def _check(body: bytes, emails: list[str]) -> None:
-    if json.loads(body) != answer(emails):
-        raise RuntimeError(f"not the right answer: {body[:500]!r}")
 
 
 def _report(contenders: list[Contender], most: float) -> Report:

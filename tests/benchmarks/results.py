@@ -17,13 +17,15 @@ _HEAD = (
     "| case | who | p50 ms | p95 ms | CPU ms/call | calls/s | ratio | bar | met | remark |\n"
     "|---|---|---:|---:|---:|---:|---:|---|---|---|"
 )
-_INTRODUCTION = """# Read: what was measured
+_INTRODUCTION = """# What was measured
 
-The service is gunicorn with one worker, called over HTTP with a token, on a SQLite database. The floor is
-urllib3 with lxml or json in the same chunks, with no service around it. Stock is the vendor library alone,
-as its documentation shows. All of them ask one simulated Exchange that takes 50 ms for a request; each
-mailbox has 20 entries. CPU is that of the worker, or of the contender's own process. Ratios are of one
-run, in which the contenders took turns. Absolute times depend on the machine and on what else it was doing.
+The service is gunicorn with one worker, called over HTTP with a token, on a SQLite database; for Create, and
+for the ledger, on PostgreSQL. The floor is urllib3 with lxml or json in the same chunks, with no service
+around it; for Create, prepared requests side by side, the answers hardly looked at. Stock is the vendor
+library alone, as its documentation shows. All of them ask one simulated Exchange that takes 50 ms for a
+request; each mailbox has 20 entries. CPU is that of the worker, or of the contender's own process. Ratios are
+of one run, in which the contenders took turns. Absolute times depend on the machine and on what else it was
+doing.
 """
 
 

@@ -16,6 +16,8 @@ from tests.benchmarks.world import APP, FLEET, MAIN, SECRET, THIRDS, addresses, 
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
+#: So many of the main tenant's mailboxes are users of its Orgs: only users' mailboxes are written to.
+WRITTEN_TO = 20
 
 
 def org_slugs() -> list[str]:
@@ -72,13 +74,16 @@ class Installation:
             yield Service(port, _only_child(int(pid_file.read_text())), self.tokens)
 
 
-def install(folder: Path, exchange: str) -> Installation:
-    """Make the database in ``folder`` for Orgs whose Exchange is at the URL ``exchange``."""
+def install(folder: Path, exchange: str, database: str | None = None) -> Installation:
+    """Make the database for Orgs whose Exchange is at the URL ``exchange``.
+
+    ``database`` is the URL of an empty one; without it, it is a file in ``folder``.
+    """
     environ = {
         **os.environ,
         "PROCESSES": "1",
         "DJANGO_SETTINGS_MODULE": "config.settings.production",
-        "DATABASE_URL": f"sqlite:///{folder / 'service.sqlite3'}",
+        "DATABASE_URL": database or f"sqlite:///{folder / 'service.sqlite3'}",
         "SECRET_KEY": secrets.token_urlsafe(50),
         "ENCRYPTION_KEYS": base64.b64encode(os.urandom(32)).decode(),
     }
@@ -108,7 +113,9 @@ def _org(slug: str, exchange: str) -> str:
         }
     lines = ["[[org]]", f'slug = "{slug}"', f'name = "{slug}"', f'backend = "{driver_of(slug)}"']
     lines += ["[org.options]", *(f'{name} = "{value}"' for name, value in options.items())]
-    return "\n".join([*lines, "[[org.user]]", f'email = "{addresses(tenant, 1)[0]}"', ""])
+    for address in addresses(tenant, WRITTEN_TO if tenant == MAIN else 1):
+        lines += ["[[org.user]]", f'email = "{address}"', 'rights = ["updateOrganization"]']
+    return "\n".join([*lines, ""])
 
 
 def _only_child(pid: int) -> int:

@@ -63,7 +63,7 @@ def world() -> World:
 def _add_access(tenant: Tenant) -> None:
     for name in ("service", "pooled"):
         mailbox = tenant.add_mailbox(service_account(tenant.slug, name))
-        tenant.add_service_account(mailbox.address, SECRET, mailbox=mailbox.address)
+        tenant.add_service_account(mailbox.address, SECRET, mailbox=mailbox.address, may_impersonate=True)
     tenant.add_app(APP, SECRET)
 
 

@@ -10,7 +10,5 @@ def inquire(
     calendar: CalendarBackend, mailboxes: Sequence[str], window: Interval, deadline: Deadline
 ) -> dict[str, Busy]:
     """When each is busy, in as many requests as it takes."""
-    limits = Limits(
-        calendar.most_mailboxes, calendar.longest_window, calendar.reading, calendar.waiting
-    )
+    limits = Limits(calendar.most_mailboxes, calendar.longest_window, calendar.reading, calendar.waiting)
     return Inquiry(calendar.busy_times, limits, deadline).run(mailboxes, window)

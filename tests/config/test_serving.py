@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -134,3 +136,18 @@ def test_the_schema_its_page_and_the_pages_files_come_from_this_service(service:
     assert {requests.get(service + name, timeout=30).status_code for name in files if "static" in name} == {
         200
     }
+
+
+def test_memory_that_is_free_again_is_kept_for_no_thread(service: str) -> None:
+    """gunicorn has started itself again with what glibc reads at the start alone."""
+    environs = list(environs_of(service.removeprefix("http://")))
+    assert len(environs) == 2
+    assert all("GLIBC_TUNABLES=glibc.malloc.tcache_count=0" in environ for environ in environs)
+
+
+def environs_of(word: str) -> Iterator[list[str]]:
+    """The environments of the processes that have this word in their command."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            if word in (process / "cmdline").read_text().split("\0"):
+                yield (process / "environ").read_text().split("\0")

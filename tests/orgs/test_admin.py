@@ -112,6 +112,7 @@ def test_another_backend_is_saved_with_its_own_options_only(admin_client: Http, 
     second = fields(org, backend="other", **{"options-backend": "other", "options-token": "t"})
     assert admin_client.post(page_of(org), second).status_code == 302
     assert Org.objects.values_list("backend", "options").get() == ("other", {"token": "t", "private_key": ""})
+    assert Org.objects.get().previous == org.connection
 
 
 def test_a_secret_of_another_backend_is_not_kept(admin_client: Http, org: Org) -> None:

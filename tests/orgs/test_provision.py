@@ -177,9 +177,11 @@ def test_options_that_are_left_out_are_not_judged(run: Provision) -> None:
 
 def test_another_driver_takes_none_of_the_old_options(run: Provision) -> None:
     run(FABRIKAM)
+    before = Org.objects.get().connection
     text = '[[org]]\nslug = "fabrikam"\nbackend = "other"\noptions = { token = "t" }\n'
     assert run(text) == ['changed org "fabrikam"\n    backend: "paper" -> "other"\n    options.token: set']
     assert Org.objects.get().options == {"token": "t", "private_key": ""}
+    assert Org.objects.get().previous == before
     assert "options.endpoint" in "".join(problems(run, '[[org]]\nslug = "fabrikam"\nbackend = "paper"\n'))
 
 

@@ -1,11 +1,14 @@
 """Read: one honest row per requested row."""
 
+import gc
 from typing import Any
 
 import pytest
 
 from calendar_backends.simulator import Fault, Simulator
 from orgs.models import Org
+from scheduler_api.availability import Availability
+from scheduler_api.views import AvailabilityView
 from tests.conftest import Salesforce, busy
 
 ANNA = "attendee1@contoso.com"
@@ -207,3 +210,16 @@ def test_the_right_to_update_is_not_needed_to_read(org: Org) -> None:
 
     [row] = Salesforce(token_for(org, ANNA)).read(ANNA)
     assert row["errorCode"] == "NoError"
+
+
+def test_a_read_is_gone_with_its_answer(salesforce: Salesforce) -> None:
+    """Thousands of rows that refer to each other would stay until Python's collector comes by."""
+    salesforce.read("attendee1@contoso.com")
+    gc.collect()
+    gc.disable()
+    try:
+        salesforce.read("attendee1@contoso.com")
+        left = [thing for thing in gc.get_objects() if isinstance(thing, Availability | AvailabilityView)]
+    finally:
+        gc.enable()
+    assert left == []

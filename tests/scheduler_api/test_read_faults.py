@@ -271,6 +271,32 @@ def test_ews_switched_off_or_no_permission_is_told_from_a_persons_error(
     assert asked(exchange) == before
 
 
+@pytest.mark.parametrize("backend", ["graph"])
+@pytest.mark.parametrize("people", [[ANNA], [ANNA, ORGANIZER]])
+def test_an_app_without_permission_is_found_out_by_calls_about_few(
+    exchange: Simulator, salesforce: Salesforce, people: list[str]
+) -> None:
+    _switch_off(exchange)
+    for _ in range(4):
+        before = asked(exchange)
+        rows = salesforce.read(*people)
+        assert [row["errorCode"] for row in rows] == ["ErrorAccessDenied"] * len(people)
+    assert asked(exchange) == before
+
+
+@pytest.mark.parametrize("backend", ["graph"])
+def test_an_app_that_may_read_some_is_not_held_to_be_without_permission(
+    exchange: Simulator, salesforce: Salesforce
+) -> None:
+    exchange.world.tenants["contoso"].apps["app"].scope = {ORGANIZER}
+    salesforce.read(ORGANIZER)
+    exchange.world.tenants["contoso"].mailboxes[ORGANIZER].state = "moving"
+    for _ in range(4):
+        salesforce.read(ANNA)
+    exchange.world.tenants["contoso"].mailboxes[ORGANIZER].state = "ok"
+    assert read(salesforce)[1] == RIGHT[1]
+
+
 @pytest.mark.parametrize(
     ("backend", "fault"),
     [

@@ -2,10 +2,9 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from calendar_backends.base import ProbeResult
 from calendar_backends.registry import UnknownBackend
 from orgs.models import Org
-from orgs.probing import NobodyToProbe, probe
+from orgs.probing import NobodyToProbe, described, probe
 
 
 class Command(BaseCommand):
@@ -22,13 +21,7 @@ class Command(BaseCommand):
             raise CommandError(f'There is no org "{org}".') from None
         except (NobodyToProbe, UnknownBackend) as error:
             raise CommandError(str(error)) from None
-        self._print(results)
+        for line in described(results):
+            self.stdout.write(line)
         if failed := [result for result in results if not result.ok]:
             raise CommandError(f"{len(failed)} of {len(results)} checks failed.")
-
-    def _print(self, results: list[ProbeResult]) -> None:
-        check_width = max(len(result.check) for result in results)
-        code_width = max(len(result.code) for result in results)
-        for result in results:
-            line = f"{result.check:{check_width}}  {result.code:{code_width}}  {result.advice}"
-            self.stdout.write(line.rstrip())

@@ -19,6 +19,7 @@ from orgs.models import Org
 from scheduler_api.adopt import Found, Unread, adopt, unknown
 from scheduler_api.models import Appointment, AppointmentQuerySet
 from scheduler_api.repair import Scope, Tally, finish_for_ever, finish_once
+from scheduler_api.states import described, state_of
 from scheduler_api.tables import table
 from scheduler_api.verify import Difference, differences, reopen
 
@@ -124,9 +125,8 @@ class Command(BaseCommand):
             with self._progress(
                 of_org.filter(due_at__isnull=True).count(), f"{org.slug} compared"
             ) as progress:
-                found += [
-                    (org.slug, each) for each in _until(stop, differences(org, of_org, progress=progress))
-                ]
+                compared = differences(org, of_org, progress=progress, learning=not dry_run)
+                found += [(org.slug, each) for each in _until(stop, compared)]
         lines = [(org, each.event_id, each.mailbox, each.what) for org, each in found]
         self._print_table(("org", "event", "mailbox", "difference"), lines)
         repairable = [each.row for _, each in found if each.row is not None]
@@ -179,25 +179,17 @@ class Command(BaseCommand):
 
 def _line(row: Appointment) -> tuple[str, ...]:
     event = row.event
+    state = state_of(row, forgotten=False, now=timezone.now())
     what = "remove" if not row.wanted else "look again" if not row.behind else "write"
     return (
         event.org.slug,
         event.salesforce_id,
         row.mailbox,
         what,
-        _state(row),
+        described(state, row.due_at),
         str(row.attempts),
         row.error_code,
     )
-
-
-def _state(row: Appointment) -> str:
-    now = timezone.now()
-    if row.due_at is None:
-        return "parked"
-    if row.due_at <= now:
-        return "due"
-    return "in work" if row.lease else f"waits {(row.due_at - now).total_seconds():.0f} s"
 
 
 def _with_parked(scope: Scope) -> AppointmentQuerySet:

@@ -392,12 +392,12 @@ def mixed(sick: str, count: int = 60) -> list[str]:
     return [f"{'well' if n % 3 else sick}-{n}" for n in range(count)]
 
 
-def throttled_for(exchange: Exchange, pause: float, of: str = "throttle") -> None:
-    """Requests that name one ``of`` these are throttled, and no one is asked again before the pause is over."""
+def throttled_for(exchange: Exchange, pause: float) -> None:
+    """Requests that name one of these are throttled, and none is asked again before its pause is over."""
     usual, until = exchange.answer, dict[tuple[str, ...], float]()
 
     def answer(mailboxes: Sequence[str], window: Interval, deadline: Deadline) -> Mapping[str, Busy]:
-        if not any(mailbox.startswith(of) for mailbox in mailboxes):
+        if not any(mailbox.startswith("throttle") for mailbox in mailboxes):
             return usual(mailboxes, window, deadline)
         assert until.get(tuple(mailboxes), 0.0) <= time.monotonic()
         until[tuple(mailboxes)] = time.monotonic() + pause
@@ -435,6 +435,8 @@ def test_where_everybody_is_throttled_nobody_is_held_to_be_the_cause() -> None:
     exchange.answer = raising(CalendarError("ErrorServerBusy", retry_after=0.1))
     inquiry, _ = exchange.inquire(named("well", 3), seconds=0.5)
     assert inquiry.slow == set()
+    inquiry, _ = exchange.inquire(named("well", 3), seconds=0.5, apart={"well-1"})
+    assert inquiry.slow == {"well-1"}  # as before: nothing new is known of it
 
 
 def test_an_account_that_is_throttled_for_a_moment_is_not_asked_in_smaller_parts() -> None:

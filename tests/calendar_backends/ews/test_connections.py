@@ -38,7 +38,7 @@ def test_a_call_without_a_free_connection_ends_with_its_deadline(
     ews: EwsBackend, exchange: Simulator
 ) -> None:
     exchange.faults.add(Fault("hang", operation="ews.FindItem", seconds=30))
-    connections = share(ews.at_once)
+    connections = share(ews.writes_at_once)
     hanging = [threading.Thread(target=_try_to_find, args=(ews,)) for _ in range(connections)]
     for thread in hanging:
         thread.start()

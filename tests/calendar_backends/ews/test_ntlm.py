@@ -52,7 +52,7 @@ def test_calls_side_by_side_have_a_connection_each(server: NtlmServer, connect: 
     changes = [change(Verb.FIND, f"p{number}@contoso.example") for number in range(30)]
     outcome = connect(options(server)).write(changes, soon(20))
     assert list(outcome.values()) == [[]] * 30
-    assert server.statuses.count(401) <= 2 * EwsBackend.at_once
+    assert server.statuses.count(401) <= 2 * EwsBackend.writes_at_once
 
 
 def test_a_wrong_password_is_access_denied(server: NtlmServer, connect: Connect) -> None:

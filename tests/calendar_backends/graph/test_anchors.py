@@ -110,6 +110,21 @@ def test_a_configured_anchor_that_keeps_a_call_waiting_is_not_asked_for_another_
     graph.close()
 
 
+def test_who_hangs_alone_keeps_one_anchor_of_others_waiting_and_not_one_each_time(
+    graph: GraphBackend, exchange: Simulator
+) -> None:
+    read(graph, ANNA)
+    exchange.faults.add(Fault("hang", operation="graph.getSchedule", mailbox=BEN, seconds=30))
+    for _ in range(2):
+        assert refused(graph, BEN, deadline=soon(0.2)).code == "ErrorTimeoutExpired"
+    read(graph, CHLOE)
+    exchange.requests.clear()
+    for _ in range(3):
+        read(graph, CHLOE)
+        assert refused(graph, BEN, deadline=soon(0.2)).code == "ErrorTimeoutExpired"
+    assert anchors_used(exchange) == [CHLOE, CHLOE, CHLOE, BEN, CHLOE, BEN]
+
+
 def test_an_anchor_is_not_blamed_for_a_call_that_hangs_while_it_answers_others() -> None:
     anchors = Anchors(CHLOE, Throttles())
     with pytest.raises(CalendarError), anchors.hold([BEN], (), soon()) as anchor:

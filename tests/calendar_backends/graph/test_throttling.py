@@ -130,9 +130,33 @@ def test_those_who_were_asked_about_together_are_then_asked_about_through_themse
     assert refused(graph, *people, BEN).code == "ErrorServerBusy"
     exchange.requests.clear()
     assert read(graph, people[2]) == []
-    assert refused(graph, BEN).code == "ErrorServerBusy"
-    assert anchors_used(exchange) == [people[2], BEN]
-    assert read(graph, people[2]) == []  # is no suspect any more
+    assert anchors_used(exchange) == [people[2]]
+
+
+def test_who_is_throttled_alone_uses_up_one_anchor_of_others_and_not_one_each_time(
+    graph: GraphBackend, exchange: Simulator
+) -> None:
+    read(graph, ANNA)
+    _poison(exchange, BEN)
+    assert refused(graph, BEN, CHLOE).code == "ErrorServerBusy"
+    exchange.requests.clear()
+    with time_machine.travel(datetime.now(UTC)) as clock:
+        for _ in range(3):
+            clock.shift(60)
+            assert refused(graph, BEN).code == "ErrorServerBusy"
+    assert anchors_used(exchange) == [BEN, ANNA, BEN, BEN]
+
+
+def test_a_mailbox_whose_own_anchor_is_throttled_is_asked_about_through_another(
+    graph: GraphBackend, exchange: Simulator
+) -> None:
+    read(graph, ANNA)
+    throttle(exchange, times=3)
+    assert refused(graph, BEN, CHLOE).code == "ErrorServerBusy"
+    with time_machine.travel(datetime.now(UTC)) as clock:
+        clock.shift(60)
+        assert read(graph, BEN) == []
+    assert anchors_used(exchange) == [ANNA, ANNA, BEN, BEN, ANNA]
 
 
 def test_a_suspect_whose_own_mailbox_is_out_of_the_apps_scope_goes_through_another(
