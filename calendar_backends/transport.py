@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http.client import HTTPResponse
-from typing import Any, cast
+from typing import Any, cast, overload
 from urllib.parse import urlsplit
 
 import requests
@@ -198,7 +198,8 @@ class DirectSession:
     """
 
     def __init__(self, session: requests.Session, url: str) -> None:
-        """For requests to the server of ``url``. Close ``session``, not this."""
+        """For requests to the server of ``url``, on the connections of ``session``."""
+        self._session = session
         self._pool: Any = cast(DeadlineAdapter, session.get_adapter(url)).pool(url)
         self.headers = {"Accept-Encoding": "gzip, deflate", "Accept": "*/*", "Connection": "keep-alive"}
 
@@ -209,7 +210,7 @@ class DirectSession:
         *,
         timeout: Deadline,
         headers: Mapping[str, str],
-        data: str | None = None,
+        data: str | bytes | None = None,
         allow_redirects: bool = False,
     ) -> Reply:
         """As ``send``; ``url`` is absolute and percent-encoded."""
@@ -233,10 +234,14 @@ class DirectSession:
         except Exception as error:
             raise connection_error(error) from error
 
+    def close(self) -> None:
+        """Together with the session."""
+        self._session.close()
+
 
 def _target(url: str) -> str:
     """The path and the query: what is said to a server that one is connected to."""
-    return "/" + url.split("/", 3)[3]
+    return "/" + "".join(url.split("/", 3)[3:])
 
 
 def open_session(*, connections: int, ca_bundle: str = "") -> requests.Session:
@@ -250,9 +255,19 @@ def open_session(*, connections: int, ca_bundle: str = "") -> requests.Session:
     return session
 
 
+@overload
 def send(
     session: requests.Session, method: str, url: str, deadline: Deadline, **kwargs: Any
-) -> requests.Response:
+) -> requests.Response: ...
+
+
+@overload
+def send(session: DirectSession, method: str, url: str, deadline: Deadline, **kwargs: Any) -> Reply: ...
+
+
+def send(
+    session: requests.Session | DirectSession, method: str, url: str, deadline: Deadline, **kwargs: Any
+) -> requests.Response | Reply:
     """One request, never repeated and never redirected; any status is an answer.
 
     Raises CalendarError: ErrorConnectionFailed where nothing was sent, else ErrorTimeoutExpired or

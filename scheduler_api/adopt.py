@@ -3,14 +3,16 @@
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from calendar_backends.base import CalendarError, Content, Held
 from calendar_backends.core.appointments import disagrees
 from calendar_backends.core.errors import MAIL_RECIPIENT_NOT_FOUND, public_code
 from orgs.models import Org, Person
 from scheduler_api.downsync import content_of_row
+from scheduler_api.leases import database_now
 from scheduler_api.ledger import locked_event
 from scheduler_api.models import Appointment, Event, store_content
 from scheduler_api.verify import calendars_of
@@ -74,7 +76,10 @@ def adopt(org: Org, found: Sequence[Found]) -> tuple[int, list[int]]:
         events[each.event_id].append(each)
     made, due = 0, []
     for name, appointments in events.items():
-        new, pks = _adopt(org, name, appointments)
+        try:
+            new, pks = _adopt(org, name, appointments)
+        except IntegrityError:  # Salesforce has just declared it
+            new, pks = _adopt(org, name, appointments)
         made += new
         due += pks
     return made, due
@@ -82,27 +87,33 @@ def adopt(org: Org, found: Sequence[Found]) -> tuple[int, list[int]]:
 
 @transaction.atomic
 def _adopt(org: Org, name: str, found: Sequence[Found]) -> tuple[bool, list[int]]:
-    event, now = locked_event(org, name)
-    new = event.version == 0
-    if new:
-        newest = max((item for each in found for item in each.held), key=lambda item: item.modified)
-        content = content_of(newest)
-        event.version, event.content, event.ends = 1, store_content(content), content.end
-        event.declared = now
-        event.save()
-    known = {row.mailbox.lower() for row in event.appointments.all()}
-    rows = [_row(org, event, each) for each in found if each.mailbox.lower() not in known]
+    now = database_now()
+    known = locked_event(org, name)
+    event = known or _made(org, name, found, now)
+    mailboxes = {row.mailbox.lower() for row in event.appointments.all()}
+    rows = [_row(org, event, each) for each in found if each.mailbox.lower() not in mailboxes]
     for row in rows:
         if row.behind:
             row.due_at = row.doubtful_until = now
     Appointment.objects.bulk_create(rows)
-    return new, [row.pk for row in rows if row.due_at]
+    return known is None, [row.pk for row in rows if row.due_at]
+
+
+def _made(org: Org, name: str, found: Sequence[Found], now: datetime) -> Event:
+    """The Event as the item has it that was changed last. Raises IntegrityError if it is being declared."""
+    newest = max((item for each in found for item in each.held), key=lambda item: item.modified)
+    content = content_of(newest)
+    event = Event(org=org, salesforce_id=name, version=1, content=store_content(content), ends=content.end)
+    event.declared = now
+    event.save()
+    return event
 
 
 def _row(org: Org, event: Event, found: Found) -> Appointment:
     first = found.held[0]
     optional = first.show_as == org.optional_show_as != "busy"
     row = Appointment(event=event, mailbox=found.mailbox, wanted=not event.cancelled, optional=optional)
+    row.version = event.version
     row.item_ref, row.backend = first.ref, org.backend
     content = content_of_row(row)
     if content is not None and len(found.held) == 1 and not disagrees(first, content):

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from django.db.models import F
 from django.db.models.functions import Now
 
 from calendar_backends.base import (
@@ -112,7 +111,7 @@ def _settled(event: Event, deadline: Deadline) -> list[Appointment]:
             return found
         time.sleep(min(look, deadline.left()))
         look = min(2 * look, LONGEST_LOOK)
-        behind = Appointment.objects.filter(pk__in=busy, applied_version__lt=F("event__version"))
+        behind = Appointment.objects.behind().filter(pk__in=busy)
         converge(event.org, take(behind, deadline), deadline)
 
 
@@ -150,8 +149,9 @@ def run_of(task: Task) -> Run:
     row, event = task.row, task.event
     foreign = row.backend not in ("", event.org.backend)  # the Org had another driver when it was written
     ref = None if foreign else row.item_ref
-    failed = row.error_code not in ("", NO_ERROR)
-    doubtful = row.doubtful_until is not None or foreign or (failed and ref is None)
+    # Without a reference to go by, unless it never had one.
+    lost = ref is None and (row.backend != "" or row.error_code not in ("", NO_ERROR))
+    doubtful = lost or row.doubtful_until is not None
     fields = frozenset(row.differing) or FIELDS
     goal = Goal(row.mailbox, event.stamp, event.version, content_of_row(row), fields)
     run = Run(goal, ref, attempted=doubtful)

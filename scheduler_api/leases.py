@@ -5,22 +5,23 @@ so the row is due again by itself, and what the dead one had sent is in doubt. A
 """
 
 import random
+import time
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Case, Q, TextField, Value, When
-from django.db.models.functions import Now
-from django.utils import timezone
+from django.db.models import Func, JSONField, Q, TextField, Value
+from django.db.models.functions import Cast, Concat, Now
 
 from calendar_backends.base import Deadline
 from calendar_backends.core.convergence import Run
 from calendar_backends.core.errors import ITEM_NOT_FOUND, NO_ERROR, passes_by_itself
+from orgs.models import Org
 from scheduler_api.models import Appointment, AppointmentQuerySet, Event
 
 #: Seconds that a lease outlasts its worker's deadline: time to write down what came of it.
@@ -33,6 +34,7 @@ RECORDED = (
     "applied_version",
     "attempts",
     "backend",
+    "differing",
     "doubtful_until",
     "due_at",
     "error_code",
@@ -42,11 +44,19 @@ RECORDED = (
 
 @dataclass(frozen=True, eq=False)
 class Task:
-    """An Appointment that this process has leased, the Event as it was then, and when that was."""
+    """An Appointment that this process has leased, the Event as it was then, and when that was, by
+    the database's clock and by ours."""
 
     row: Appointment
     event: Event
     taken: datetime
+    since: float = field(default_factory=time.monotonic)
+
+
+def database_now() -> datetime:
+    """The time by the clock that all processes share."""
+    now: datetime = Org.objects.order_by().values_list(Now(), flat=True)[0]
+    return now
 
 
 def lease_seconds(deadline: Deadline) -> timedelta:
@@ -89,26 +99,23 @@ def take(rows: AppointmentQuerySet, deadline: Deadline, *, most: int | None = No
 def release(done: Sequence[tuple[Task, Run]]) -> bool:
     """Write down what came of the tasks, and let go of them. Whether something else was declared meanwhile.
 
-    Where the Event was declared anew meanwhile, the row is due at once. Where the lease has run out and
-    another process has the row, its word counts and ours is dropped.
+    Where it was, the row is due at once. Where the lease has run out and another process has the row, its
+    word counts and ours is dropped.
     """
-    with transaction.atomic():
-        pks = {task.event.pk for task, _ in done}
-        events = Event.objects.filter(pk__in=pks).order_by("pk").select_for_update().annotate(now=Now())
-        newest = {event.pk: event for event in events.only("version")}
-        overtaken: list[Appointment] = []
-        current: list[Appointment] = []
-        for task, run in done:
-            event: Any = newest[task.event.pk]
-            newer = event.version > task.event.version
-            _note(task, run, newer=newer, now=event.now)
-            (overtaken if newer else current).append(task.row)
-        update_alike(current, [*RECORDED, "differing"], release=True)
-        update_alike(overtaken, RECORDED, release=True)
-    return bool(overtaken)
+    for task, run in done:
+        _note(task, run, task.taken + timedelta(seconds=time.monotonic() - task.since))
+    newer = 0
+    for group in _alike([task.row for task, _ in done], RECORDED):
+        ours = Appointment.objects.filter(pk__in=[row.pk for row in group], lease=group[0].lease)
+        values = {**_values(group, RECORDED), "lease": None, "modified": Now()}
+        saved = ours.filter(version=group[0].version).update(**values)
+        if saved < len(group):
+            del values["differing"]
+            newer += ours.update(**{**values, "due_at": Now()})
+    return newer > 0
 
 
-def _note(task: Task, run: Run, *, newer: bool, now: datetime) -> None:
+def _note(task: Task, run: Run, now: datetime) -> None:
     row, done = task.row, run.code == NO_ERROR
     if run.settled:
         row.item_ref, row.backend = run.ref, task.event.org.backend if run.ref else ""
@@ -122,8 +129,6 @@ def _note(task: Task, run: Run, *, newer: bool, now: datetime) -> None:
     else:
         row.attempts += run.error is None or run.error.asked
         row.due_at = _next_try(row, run, now)
-    if newer:
-        row.due_at = now
 
 
 def _note_doubt(task: Task, run: Run, now: datetime) -> None:
@@ -145,24 +150,38 @@ def _next_try(row: Appointment, run: Run, now: datetime) -> datetime | None:
     return now + timedelta(seconds=max(pause, asked_for or 0.0))
 
 
-def update_alike(rows: Sequence[Appointment], fields: Sequence[str], *, release: bool = False) -> None:
-    """Save these fields, with one statement for all rows that get the same (item references aside).
+def update_alike(rows: Sequence[Appointment], fields: Sequence[str]) -> None:
+    """Save these fields, with one statement for all rows that get the same."""
+    for group in _alike(rows, fields):
+        saved = Appointment.objects.filter(pk__in=[row.pk for row in group])
+        saved.update(**_values(group, fields), modified=Now())
 
-    ``release``: only rows whose lease is still the one that they have here; it ends.
-    """
+
+def _alike(rows: Sequence[Appointment], fields: Sequence[str]) -> Iterable[list[Appointment]]:
+    """The rows by what these fields of theirs hold (item references aside), their lease and their version."""
     groups: defaultdict[str, list[Appointment]] = defaultdict(list)
     for row in rows:
-        groups[repr([row.lease, *(getattr(row, name) for name in fields if name != "item_ref")])].append(row)
-    for group in groups.values():
-        values: dict[str, Any] = {name: getattr(group[0], name) for name in fields}
-        if "item_ref" in values:
-            values["item_ref"] = _references(group)
-        saved = Appointment.objects.filter(pk__in=[row.pk for row in group])
-        if release:
-            saved, values["lease"] = saved.filter(lease=group[0].lease), None
-        saved.update(**values, modified=timezone.now())
+        held = [getattr(row, name) for name in fields if name != "item_ref"]
+        groups[repr([row.lease, row.version, *held])].append(row)
+    return groups.values()
+
+
+def _values(group: Sequence[Appointment], fields: Sequence[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {name: getattr(group[0], name) for name in fields}
+    if "item_ref" in values:
+        values["item_ref"] = _references(group)
+    return values
+
+
+class _OfRow(Func):
+    """What a JSON object has under the key of the row; a CASE with a WHEN per row takes ten times as long."""
+
+    template = "(%(expressions)s)"
+    arg_joiner = " ->> "
+    output_field = TextField()
 
 
 def _references(rows: Sequence[Appointment]) -> Any:
-    named = [When(pk=row.pk, then=Value(row.item_ref)) for row in rows if row.item_ref is not None]
-    return Case(*named, output_field=TextField()) if named else None
+    named = {f"row {row.pk}": row.item_ref for row in rows if row.item_ref is not None}
+    key = Concat(Value("row "), Cast("pk", TextField()))
+    return _OfRow(Value(named, JSONField()), key) if named else None

@@ -1,19 +1,18 @@
 """Declaring: writing down what every mailbox should hold, before anything is done about it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Lower, Now
 
 from calendar_backends.base import Content, Deadline
 from calendar_backends.core.appointments import differing
 from calendar_backends.core.errors import ITEM_NOT_FOUND
 from orgs.models import Org, Person
-from scheduler_api.leases import Task, is_free, lease, lease_seconds, update_alike
+from scheduler_api.leases import Task, database_now, is_free, lease, lease_seconds, update_alike
 from scheduler_api.models import Appointment, Event, load_content, store_content
 
 DECLARED = (
@@ -25,6 +24,7 @@ DECLARED = (
     "error_code",
     "lease",
     "optional",
+    "version",
     "wanted",
 )
 
@@ -62,23 +62,30 @@ class Declared:
     overtaken: bool = False
 
 
-@transaction.atomic
 def declare(*, org: Org, event_id: str, declaration: Declaration, deadline: Deadline) -> Declared:
     """Commit the next version of an Event, and lease what is to be done about it until ``deadline``."""
-    event, now = locked_event(org, event_id)
+    try:
+        return _declare(org, event_id, declaration, deadline)
+    except IntegrityError:  # another call has just made the same Event
+        return _declare(org, event_id, declaration, deadline)
+
+
+@transaction.atomic
+def _declare(org: Org, event_id: str, declaration: Declaration, deadline: Deadline) -> Declared:
+    now, people = _people(org, [*declaration.wanted, *declaration.unwanted])
+    event = locked_event(org, event_id) or Event(org=org, salesforce_id=event_id)
     old = list(event.appointments.order_by("pk").select_for_update()) if event.version else []
     if _is_overtaken(event, declaration, now):
         return Declared(event, old, overtaken=True)
-    known = {row.mailbox.lower() for row in old}
-    people = _people(org, [*declaration.wanted, *declaration.unwanted])
     was = load_content(event.content) if event.content else None
     _declare_event(event, declaration, now)
+    known = {row.mailbox.lower() for row in old}
     new = [Appointment(event=event, mailbox=people[key], wanted=False) for key in people if key not in known]
     changed = differing(was, declaration.content) if was and declaration.content else frozenset()
     invited = {address.lower() for address in declaration.wanted} & people.keys()
-    for row in [*old, *new]:
-        _declare_row(row, declaration, wanted=row.mailbox.lower() in invited, changed=changed)
     rows = [*old, *new]
+    for row in rows:
+        _declare_row(row, declaration, wanted=row.mailbox.lower() in invited, changed=changed)
     todo = [row for row in rows if row.behind]
     mine = [row for row in todo if is_free(row, now)]
     lease(mine, now + lease_seconds(deadline), now)
@@ -89,16 +96,12 @@ def declare(*, org: Org, event_id: str, declaration: Declaration, deadline: Dead
     return Declared(event, rows, [Task(row, event, now) for row in mine], held, untouched)
 
 
-def locked_event(org: Org, event_id: str) -> tuple[Event, datetime]:
-    """The Event, made if there is none, and the time of the database."""
-    events = Event.objects.select_for_update(of=("self",)).annotate(now=Now())
-    wanted: Mapping[str, Any] = {"org": org, "salesforce_id": event_id}
-    found: Any = events.filter(**wanted).first()
-    if found is None:
-        Event.objects.bulk_create([Event(**wanted)], ignore_conflicts=True)
-        found = events.get(**wanted)
-    found.org = org
-    return found, found.now
+def locked_event(org: Org, event_id: str) -> Event | None:
+    """The Event, if it is known; its row is locked."""
+    event = Event.objects.select_for_update().filter(org=org, salesforce_id=event_id).order_by().first()
+    if event is not None:
+        event.org = org
+    return event
 
 
 def _is_overtaken(event: Event, declaration: Declaration, now: datetime) -> bool:
@@ -125,23 +128,26 @@ def _declare_event(event: Event, declaration: Declaration, now: datetime) -> Non
     event.save()
 
 
-def _people(org: Org, addresses: Iterable[str]) -> dict[str, str]:
-    """The Org's active users among ``addresses``: lower-cased address -> the address of the mailbox."""
-    people = Person.objects.filter(org=org, active=True).annotate(key=Lower("email"))
+def _people(org: Org, addresses: Iterable[str]) -> tuple[datetime, dict[str, str]]:
+    """The database's time, and the Org's active users among ``addresses``: in lower case -> their mailbox."""
+    people = Person.objects.annotate(key=Lower("email"), now=Now()).order_by()
     keys = {address.lower() for address in addresses}
-    return dict(people.filter(key__in=keys).values_list("key", "email"))
+    found = list(people.filter(org=org, active=True, key__in=keys).values_list("now", "key", "email"))
+    now = found[0][0] if found else database_now()
+    return now, {key: email for _, key, email in found}
 
 
 def _declare_row(
     row: Appointment, declaration: Declaration, *, wanted: bool, changed: frozenset[str]
 ) -> None:
     """``changed``: the fields in which the content differs from that of the version before."""
-    settled = row.applied_version == row.event.version - 1 and row.due_at is None
+    settled = not row.behind and row.due_at is None
+    row.version = row.event.version
     optional = wanted and row.mailbox.lower() in declaration.optional
     if row.pk is None and not wanted:
         row.error_code = ITEM_NOT_FOUND  # never seen, until its mailbox shows otherwise
     elif row.pk is not None and not wanted and not row.wanted and settled:
-        row.applied_version = row.event.version  # it holds nothing and is to hold nothing
+        row.applied_version = row.version  # it holds nothing and is to hold nothing
     elif wanted != row.wanted:
         row.error_code = ""
         if row.pk is not None and row.item_ref is None and not settled:  # what is there is not known

@@ -67,8 +67,11 @@ class AppointmentQuerySet(models.QuerySet["Appointment"]):
 
     def parked(self) -> "AppointmentQuerySet":
         """Tried often enough: left alone until a command or the next declaration revives it."""
-        tried = self.filter(due_at__isnull=True, attempts__gt=0)
-        return tried.filter(applied_version__lt=models.F("event__version"))
+        return self.behind().filter(due_at__isnull=True, attempts__gt=0)
+
+    def behind(self) -> "AppointmentQuerySet":
+        """Those whose mailbox is not known to agree with what was declared last."""
+        return self.filter(applied_version__lt=models.F("version"))
 
     def unfinished(self) -> "AppointmentQuerySet":
         """Everything but the settled and the parked."""
@@ -82,7 +85,8 @@ class Appointment(models.Model):
     mailbox = models.CharField(max_length=254)
     wanted = models.BooleanField()
     optional = models.BooleanField(default=False, help_text="This person need not come.")
-    #: The Event's version this mailbox agrees with; behind it, something is due.
+    #: The Event's version, and the one that this mailbox agrees with; where that is behind, something is due.
+    version = models.PositiveIntegerField(default=0)
     applied_version = models.PositiveIntegerField(default=0)
     #: Which fields of the content (calendar_backends FIELDS) differ from that version; empty: perhaps all.
     differing = models.JSONField(default=list, editable=False)
@@ -120,7 +124,7 @@ class Appointment(models.Model):
     @property
     def behind(self) -> bool:
         """Whether the mailbox is not known to agree with what was declared last."""
-        return self.applied_version < self.event.version
+        return self.applied_version < self.version
 
 
 def store_content(content: Content) -> dict[str, Any]:

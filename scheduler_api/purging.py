@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from django.db import connection, transaction
-from django.db.models import OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
@@ -101,9 +101,7 @@ def _take(events: QuerySet[Event], dry_run: bool) -> tuple[dict[int, str], list[
     The Event is locked first, as everywhere, and with it who may get an Appointment.
     """
     found = events.select_related("org").only("org__slug").order_by("pk")
-    rows = Appointment.objects.select_related("event").only(
-        "wanted", "applied_version", "due_at", "event__version"
-    )
+    rows = Appointment.objects.only("event", "wanted", "version", "applied_version", "due_at")
     if not dry_run:
         skip = connection.features.has_select_for_update_skip_locked
         found = found.select_for_update(of=("self",), skip_locked=skip)
@@ -122,9 +120,8 @@ def _unfinished(row: Appointment) -> bool:
 
 
 def _give_up(rows: Iterable[Appointment]) -> None:
-    version = Event.objects.filter(pk=OuterRef("event_id")).values("version")
     Appointment.objects.filter(pk__in=[row.pk for row in rows]).update(
-        applied_version=Subquery(version),
+        applied_version=F("version"),
         attempts=0,
         differing=[],
         doubtful_until=None,

@@ -75,8 +75,7 @@ class Tally:
 
 def _is_left(task: Task) -> bool:
     """Whether it came to nothing; where there was nothing but to look once more, that."""
-    behind = task.row.applied_version < task.event.version
-    return behind or task.row.error_code not in (NO_ERROR, ITEM_NOT_FOUND)
+    return task.row.behind or task.row.error_code not in (NO_ERROR, ITEM_NOT_FOUND)
 
 
 def finish_once(

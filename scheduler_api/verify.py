@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+from itertools import chain, groupby, islice
 from typing import Any
 
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models.functions import Lower, Now
 
 from calendar_backends.base import CalendarBackend, CalendarError, Deadline, Held, fan_out, share
 from calendar_backends.core.appointments import disagrees, stamp_of
@@ -54,13 +55,14 @@ def differences(
     none of the Events are told too, where they are in one of the mailboxes. ``learning``: note in the ledger
     what the driver calls the items that are found.
     """
-    mailboxes: defaultdict[str, list[Appointment]] = defaultdict(list)
-    for row in comparable(rows).select_related("event").order_by("mailbox", "pk").iterator(chunk_size=2000):
-        mailboxes[row.mailbox.lower()].append(row)
-        row.event.org = org
-    for calendars in calendars_of(org, [rows[0].mailbox for rows in mailboxes.values()]):
+    ordered = comparable(rows).select_related("event").order_by(Lower("mailbox"), "pk")
+    mailboxes = groupby(ordered.iterator(chunk_size=2000), key=lambda row: row.mailbox.lower())
+    while some := {key: list(of_mailbox) for key, of_mailbox in islice(mailboxes, MAILBOXES)}:
+        for row in chain.from_iterable(some.values()):
+            row.event.org = org
+        calendars = next(calendars_of(org, [of_mailbox[0].mailbox for of_mailbox in some.values()]))
         for mailbox, held in calendars.items():
-            of_mailbox = mailboxes[mailbox.lower()]
+            of_mailbox = some[mailbox.lower()]
             if learning and not isinstance(held, CalendarError):
                 learn(org, of_mailbox, held)
             yield from _compare(org, mailbox, of_mailbox, held)
@@ -160,6 +162,7 @@ def _reopen(event_pk: int, pks: set[int]) -> None:
             row.differing, row.attempts = [], 0
             if is_free(row, now):
                 row.due_at = row.doubtful_until = now
-        elif row.applied_version == event.version - 1:
+        elif not row.behind:
             row.applied_version = event.version
-    update_alike(rows, ["applied_version", "attempts", "differing", "doubtful_until", "due_at"])
+        row.version = event.version
+    update_alike(rows, ["version", "applied_version", "attempts", "differing", "doubtful_until", "due_at"])

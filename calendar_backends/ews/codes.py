@@ -27,6 +27,7 @@ from calendar_backends.core.errors import (
     SERVER_BUSY,
     TIMEOUT_EXPIRED,
 )
+from calendar_backends.transport import Reply
 
 SIGN_IN_REFUSED: Final = "the user name or the password is refused (HTTP 401)"
 EWS_REFUSED: Final = "EWS is not allowed for this account or organization (HTTP 403)"
@@ -65,7 +66,7 @@ def fault_error(fault: etree._Element) -> SoapFault:
     return _error(codes[0] if codes else "", fault, SoapFault)
 
 
-def http_error(response: Response) -> CalendarError:
+def http_error(response: Response | Reply) -> CalendarError:
     """The error of an answer that holds no SOAP."""
     status = response.status_code
     if status == 401:
@@ -93,7 +94,7 @@ def retry_after(value: str | None) -> float | None:
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
-def _broken_answer(response: Response) -> CalendarError:
+def _broken_answer(response: Response | Reply) -> CalendarError:
     status = response.status_code
     front_end = response.headers.get("X-CasErrorCode", "")
     detail = f"HTTP {status} without SOAP {front_end}".rstrip()

@@ -15,7 +15,7 @@ from calendar_backends.base import NO_ERROR, CalendarError, Deadline, clean, cor
 from calendar_backends.ews.codes import fault_error, http_error
 from calendar_backends.ews.envelope import SOAP, Message
 from calendar_backends.ews.sessions import SessionPool
-from calendar_backends.transport import send
+from calendar_backends.transport import Reply, send
 
 log = logging.getLogger(__name__)
 Answer = TypeVar("Answer")
@@ -68,7 +68,7 @@ def _printable(text: str) -> str:
     return quote(text, safe=_HEADER_CHARACTERS, errors="replace").strip()
 
 
-def _envelope_of(response: requests.Response) -> etree._Element:
+def _envelope_of(response: requests.Response | Reply) -> etree._Element:
     body = _parse(response.content)
     if body is None:
         raise http_error(response)

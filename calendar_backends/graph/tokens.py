@@ -14,7 +14,7 @@ from threading import Lock
 from typing import Any
 
 from msal import ConfidentialClientApplication
-from requests import Response
+from requests import Response, Session
 
 from calendar_backends.base import CalendarError, Deadline
 from calendar_backends.core.errors import (
@@ -166,7 +166,8 @@ class SignInClient:
 
     def post(self, url: str, **kwargs: Any) -> Response:
         """The token request. Raises CalendarError for an answer that is not the token endpoint's."""
-        response = send(self._account.con.open(), "POST", self.token_url, self.deadline, **kwargs)
+        session: Session = self._account.con.open()
+        response = send(session, "POST", self.token_url, self.deadline, **kwargs)
         if response.status_code == 429 or response.status_code >= 500:
             raise CalendarError(SERVER_BUSY, f"HTTP {response.status_code}")
         # msal would log the text of anything else, which may be half a token.

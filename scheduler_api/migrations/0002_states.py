@@ -41,6 +41,11 @@ class Migration(migrations.Migration):
             field=models.BooleanField(default=False, help_text='This person need not come.'),
         ),
         migrations.AddField(
+            model_name='appointment',
+            name='version',
+            field=models.PositiveIntegerField(default=0),
+        ),
+        migrations.AddField(
             model_name='event',
             name='declared',
             field=models.DateTimeField(editable=False, help_text='When Salesforce last spoke of it.', null=True),

@@ -54,7 +54,8 @@ def ended(org: Org, days: float = 91, name: str = "event-1", **row: Any) -> Even
         org=org, salesforce_id=name, version=3, content={**content, **times}, ends=ago(days)
     )
     Appointment.objects.create(
-        event=made, **{"mailbox": TEST, "wanted": True, "applied_version": 3, "item_ref": "AAA", **row}
+        event=made,
+        **{"mailbox": TEST, "wanted": True, "version": 3, "applied_version": 3, "item_ref": "AAA", **row},
     )
     return made
 
@@ -64,7 +65,9 @@ def cancelled(org: Org, days: float = 31, name: str = "event-1", **row: Any) -> 
     made = Event.objects.create(
         org=org, salesforce_id=name, version=3, cancelled=True, declared=ago(days), sequence=7
     )
-    Appointment.objects.create(event=made, **{"mailbox": TEST, "wanted": False, "applied_version": 3, **row})
+    Appointment.objects.create(
+        event=made, **{"mailbox": TEST, "wanted": False, "version": 3, "applied_version": 3, **row}
+    )
     return made
 
 
