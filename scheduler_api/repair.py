@@ -62,15 +62,15 @@ class Tally:
     elsewhere: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def count(self, tasks: Sequence[Task], asked: int) -> None:
-        """``tasks``: those of ``asked`` that could be leased, after they were released."""
+    def count(self, tasks: Sequence[Task], *, elsewhere: int = 0) -> None:
+        """``tasks``: after they were released. ``elsewhere``: how many another worker had."""
         left = [task.row for task in tasks if _is_left(task)]
         parked = sum(row.due_at is None for row in left)
         with self._lock:
             self.done += len(tasks) - len(left)
             self.failed += len(left) - parked
             self.parked += parked
-            self.elsewhere += asked - len(tasks)
+            self.elsewhere += elsewhere
 
 
 def _is_left(task: Task) -> bool:
@@ -88,7 +88,7 @@ def finish_once(
     tally = Tally()
 
     def for_org(pk: int) -> None:
-        _finish_org(pk, todo[pk], tally, stop, progress)
+        _finish_org(pk, rows, todo[pk], tally, stop, progress)
 
     if len(todo) == 1:
         for_org(next(iter(todo)))
@@ -101,6 +101,7 @@ def finish_once(
 
 def _finish_org(
     org_pk: int,
+    rows: AppointmentQuerySet,
     pks: Sequence[int],
     tally: Tally,
     stop: threading.Event,
@@ -110,8 +111,10 @@ def _finish_org(
         if stop.is_set():
             return
         chunk = pks[start : start + CHUNK]
-        tasks = _work(Org.objects.get(pk=org_pk), Appointment.objects.filter(pk__in=chunk))
-        tally.count(tasks, len(chunk))
+        # Whatever another worker has finished since is not done again.
+        tasks = _work(Org.objects.get(pk=org_pk), rows.filter(pk__in=chunk))
+        others = rows.filter(pk__in=set(chunk) - {task.row.pk for task in tasks})
+        tally.count(tasks, elsewhere=others.count())
         progress(len(chunk))
 
 
@@ -139,7 +142,7 @@ def _finish_due(org_pk: int, scope: Scope, tally: Tally, stop: threading.Event) 
     while not stop.is_set():
         due = scope.rows().filter(event__org_id=org_pk).due()
         tasks = _work(Org.objects.get(pk=org_pk), due)
-        tally.count(tasks, len(tasks))
+        tally.count(tasks)
         if len(tasks) < CHUNK:
             return
 

@@ -1,4 +1,4 @@
-"""What the tests of the down-sync share: bodies, faults for both drivers, the repair, and time that passes."""
+"""What the tests of the down-sync share: bodies, faults for either driver, the repair, time that passes."""
 
 import os
 import time
@@ -49,7 +49,7 @@ def fault(exchange: Simulator, kind: str, verb: str, **parameters: Any) -> None:
 def throttle(exchange: Simulator, verb: str, seconds: float, *, mailbox: str = ANNA, **when: Any) -> None:
     """Exchange refuses, does nothing, and asks to be left alone for so long."""
     ews, graph = OPERATIONS[verb]
-    pause = {"code": "ErrorServerBusy", "back_off_ms": round(seconds * 1000)}
+    pause: dict[str, Any] = {"code": "ErrorServerBusy", "back_off_ms": round(seconds * 1000)}
     exchange.faults.add(Fault("soap_fault", operation=ews, mailbox=mailbox, **pause, **when))
     exchange.faults.add(Fault("throttle", operation=graph, mailbox=mailbox, retry_after=seconds, **when))
 
@@ -64,6 +64,11 @@ def take_down(exchange: Simulator) -> None:
     """Every request is cut off before anything is done."""
     for face in ("ews.*", "graph.*", "token"):
         exchange.faults.add(Fault("drop", operation=face))
+
+
+def ledger() -> list[Any]:
+    """All that it holds."""
+    return [*Event.objects.order_by("pk").values(), *Appointment.objects.order_by("pk").values()]
 
 
 def resync(*arguments: str) -> tuple[int, str]:

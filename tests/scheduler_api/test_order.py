@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from calendar_backends.simulator import Simulator
-from scheduler_api.models import Appointment, Event
+from scheduler_api.models import Event
 from tests.conftest import Salesforce, event, held, utc
-from tests.scheduler_api.calls import ANNA, NEVER_SEEN, OK, STALE, TEST, delete, time_passes, update
+from tests.scheduler_api.calls import ANNA, NEVER_SEEN, OK, STALE, TEST, delete, ledger, time_passes, update
 
 
 def create(salesforce: Salesforce, sequence: int | None, **changes: Any) -> dict[str, str]:
@@ -24,10 +24,6 @@ def cancel(salesforce: Salesforce, sequence: int | None) -> dict[str, str]:
 
 def subjects(exchange: Simulator, address: str = ANNA) -> list[str]:
     return [item.subject for item in held(exchange, address)]
-
-
-def ledger() -> list[dict[str, Any]]:
-    return [*Event.objects.values(), *Appointment.objects.order_by("pk").values()]
 
 
 BOTH_OK = {TEST: OK, ANNA: OK}

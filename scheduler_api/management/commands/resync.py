@@ -73,6 +73,8 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         if options["loop"] and options["dry_run"]:
             raise CommandError("--loop and --dry-run exclude each other.")
+        if options["adopt"] and options["since"]:
+            raise CommandError("--adopt takes no --since: the calendars do not know when an Event was declared.")
         scope = Scope(
             orgs=_existing(options["org"]),
             event=options["event"],
@@ -135,7 +137,7 @@ class Command(BaseCommand):
         if dry_run or not repairable:
             return bool(left or found)
         pks = reopen(repairable)
-        return self._finish(Appointment.objects.filter(pk__in=pks), stop) or left or bool(strangers)
+        return self._finish(Appointment.objects.filter(pk__in=pks).unfinished(), stop) or left or bool(strangers)
 
     def _adopt(self, scope: Scope, stop: threading.Event, *, dry_run: bool) -> bool:
         left = False
@@ -154,7 +156,7 @@ class Command(BaseCommand):
                 f"adopt: {org.slug}: {len(found)} Appointments that the ledger did not know, "
                 + ("nothing was changed." if dry_run else f"{events} Events made, {len(due)} due.")
             )
-            unfinished = Appointment.objects.filter(pk__in=due)
+            unfinished = Appointment.objects.filter(pk__in=due).unfinished()
             left |= bool(unread) or (dry_run and bool(found))
             left |= bool(due) and self._finish(unfinished, stop)
         return left
