@@ -57,7 +57,14 @@ def row_of(org: Org, name: str, state: str, **changes: Any) -> Appointment:
     mailbox = f"{state}@contoso.com"
     return Appointment.objects.create(
         event=found,
-        **{"mailbox": mailbox, "wanted": True, "version": 2, "applied_version": 1, **STATES[state][0], **changes},
+        **{
+            "mailbox": mailbox,
+            "wanted": True,
+            "version": 2,
+            "applied_version": 1,
+            **STATES[state][0],
+            **changes,
+        },
     )
 
 

@@ -74,7 +74,7 @@ class Command(BaseCommand):
         if options["loop"] and options["dry_run"]:
             raise CommandError("--loop and --dry-run exclude each other.")
         if options["adopt"] and options["since"]:
-            raise CommandError("--adopt takes no --since: the calendars do not know when an Event was declared.")
+            raise CommandError("--adopt takes no --since: when it was declared is not in the calendars.")
         scope = Scope(
             orgs=_existing(options["org"]),
             event=options["event"],
@@ -136,8 +136,8 @@ class Command(BaseCommand):
         self.stdout.write(f"verify: {len(repairable)} to repair, {strangers} that cannot be repaired so.")
         if dry_run or not repairable:
             return bool(left or found)
-        pks = reopen(repairable)
-        return self._finish(Appointment.objects.filter(pk__in=pks).unfinished(), stop) or left or bool(strangers)
+        reopened = Appointment.objects.filter(pk__in=reopen(repairable)).unfinished()
+        return self._finish(reopened, stop) or left or bool(strangers)
 
     def _adopt(self, scope: Scope, stop: threading.Event, *, dry_run: bool) -> bool:
         left = False
