@@ -18,34 +18,48 @@ _UTC = ZoneInfo("UTC")
 
 
 class StockExchangelibSaves(StockExchangelib):
-    """An Account per mailbox, made once."""
+    """An Account for each mailbox, made when it is written to: nobody knows before who that will be."""
 
     def __init__(self, exchange: str, emails: Sequence[str]) -> None:
         super().__init__(exchange, emails)
-        config = self._account.protocol.config
-        self._accounts = [
-            Account(
-                email,
-                config=config,
-                autodiscover=False,
-                default_timezone=EWS_UTC,
-                access_type=IMPERSONATION,
-            )
-            for email in emails
-        ]
+        self._emails = emails
+
+    def __call__(self) -> None:
+        for email in self._emails:
+            self._save(self._account_of(email))
+
+    def _account_of(self, email: str) -> Account:
+        return Account(
+            email,
+            config=self._account.protocol.config,
+            autodiscover=False,
+            default_timezone=EWS_UTC,
+            access_type=IMPERSONATION,
+        )
+
+    def _save(self, account: Account) -> None:
+        item = CalendarItem(
+            account=account,
+            folder=account.calendar,
+            subject=SUBJECT,
+            body=BODY,
+            location=LOCATION,
+            start=EWSDateTime.from_datetime(START),
+            end=EWSDateTime.from_datetime(FINISH),
+        )
+        item.save(send_meeting_invitations=SEND_TO_NONE)
+
+
+class StockExchangelibKept(StockExchangelibSaves):
+    """The same with Accounts that are kept, and so with folders that need not be looked up again."""
+
+    def __init__(self, exchange: str, emails: Sequence[str]) -> None:
+        super().__init__(exchange, emails)
+        self._accounts = [self._account_of(email) for email in emails]
 
     def __call__(self) -> None:
         for account in self._accounts:
-            item = CalendarItem(
-                account=account,
-                folder=account.calendar,
-                subject=SUBJECT,
-                body=BODY,
-                location=LOCATION,
-                start=EWSDateTime.from_datetime(START),
-                end=EWSDateTime.from_datetime(FINISH),
-            )
-            item.save(send_meeting_invitations=SEND_TO_NONE)
+            self._save(account)
 
 
 class StockO365Saves(StockO365):
