@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
@@ -60,6 +60,15 @@ class FlagField(serializers.BooleanField):
         self.fail("invalid", input=data)
 
 
+def is_plain(text: Any, longest: int) -> TypeGuard[str]:
+    """Printable text without spaces around it, of 1 to ``longest`` characters."""
+    return isinstance(text, str) and 0 < len(text) <= longest and text.isprintable() and text == text.strip()
+
+
+#: isRequired as nearly every call has it; the rest is FlagField's.
+_FLAGS = {"true": True, "false": False, "True": True, "False": False}
+
+
 @dataclass(frozen=True)
 class Attendee:
     """An address as the caller spelled it, and whether that person must come."""
@@ -78,6 +87,10 @@ class AttendeeField(serializers.Field[Attendee, Any, Any, Any]):
     """An object as in Create and Update, or a plain address as in Delete; any call takes both."""
 
     def to_internal_value(self, data: Any) -> Attendee:
+        if isinstance(data, dict) and is_plain(email := data.get("email"), 254):
+            required = _FLAGS.get(str(data.get("isRequired", True)))
+            if required is not None:
+                return Attendee(email, required)
         serializer = AttendeeSerializer(data={"email": data} if isinstance(data, str) else data)
         serializer.is_valid(raise_exception=True)
         values = serializer.validated_data

@@ -1,5 +1,6 @@
 """The ledger: what Salesforce declared, and what each mailbox is known to hold."""
 
+from functools import lru_cache
 from typing import Any
 
 from django.db import models
@@ -136,5 +137,11 @@ def store_content(content: Content) -> dict[str, Any]:
 
 def load_content(stored: dict[str, Any]) -> Content:
     """The inverse of store_content."""
+    return _content(**stored)
+
+
+@lru_cache(maxsize=64)
+def _content(**stored: Any) -> Content:
+    """Kept, because all the mailboxes of an Event are to hold the same."""
     times = {name: parse_datetime(stored[name]) for name in ("start", "end")}
     return Content(**{**stored, **times})

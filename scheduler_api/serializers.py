@@ -8,7 +8,15 @@ from rest_framework import serializers
 
 from calendar_backends.base import Content, Interval
 from calendar_backends.core.intervals import whole_seconds
-from scheduler_api.fields import AddressField, Attendee, AttendeeField, FlagField, UtcTimeField, utc_text
+from scheduler_api.fields import (
+    AddressField,
+    Attendee,
+    AttendeeField,
+    FlagField,
+    UtcTimeField,
+    is_plain,
+    utc_text,
+)
 
 MOST_ROWS = 1000
 LONGEST_WINDOW = timedelta(days=366)
@@ -57,9 +65,9 @@ class AskedForField(serializers.Field[Any, Any, Any, Any]):
     """
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
-        if isinstance(data, dict) and _is_plain(data.get("email"), 254):
+        if isinstance(data, dict) and is_plain(data.get("email"), 254):
             resource, organizer = data.get("serviceResourceId"), data.get("isOrganizer")
-            if (resource is None or _is_plain(resource, 255)) and (organizer is None or organizer is True):
+            if (resource is None or is_plain(resource, 255)) and (organizer is None or organizer is True):
                 return data
         serializer = AskedForSerializer(data=data)
         serializer.is_valid(raise_exception=True)
@@ -68,11 +76,6 @@ class AskedForField(serializers.Field[Any, Any, Any, Any]):
 
     def to_representation(self, value: Any) -> Any:
         return value
-
-
-def _is_plain(text: Any, longest: int) -> bool:
-    """Printable text without spaces around it, of 1 to ``longest`` characters."""
-    return isinstance(text, str) and 0 < len(text) <= longest and text.isprintable() and text == text.strip()
 
 
 class RowsField(serializers.ListField):

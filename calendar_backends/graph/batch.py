@@ -88,7 +88,8 @@ class Batches:
     def _outcome(self, change: Change, answer: Answer | None) -> Outcome:
         if answer is None:
             return unusable(Answer(200, {}, None), writes=True)
-        logger.info("graph $batch %s result=%s", change.verb, described(answer))
+        if answer.status >= 300:
+            logger.info("graph $batch %s result=%s", change.verb, described(answer))
         if answer.status in _AGAIN_ALONE or "@odata.nextLink" in answer.content:
             return self._alone(change)
         try:
