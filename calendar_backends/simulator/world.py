@@ -137,6 +137,7 @@ class Mailbox:
     invitations_sent: list[dict[str, Any]] = field(default_factory=list)
     lock: threading.RLock = field(default_factory=threading.RLock, repr=False)
     _by_id: dict[str, Item] = field(default_factory=dict, repr=False)
+    _by_transaction: dict[str, Item] = field(default_factory=dict, repr=False)
 
     def add_item(self, subject: str, start: datetime, end: datetime, **values: Any) -> Item:
         """Put a new item into the calendar; `values` are fields of Item."""
@@ -150,6 +151,8 @@ class Mailbox:
             item.change_key = item.change_key or _new_change_key()
             self.items.append(item)
             self._index(item)
+            if item.transaction_id is not None:
+                self._by_transaction[item.transaction_id] = item
         return item
 
     def update(self, item: Item, **values: Any) -> Item:
@@ -193,6 +196,13 @@ class Mailbox:
         """Calendar items that carry this value, compared exactly, in the order of their creation."""
         key = (guid.lower(), name)
         return [item for item in self.calendar_items() if item.properties.get(key) == value]
+
+    def of_transaction(self, transaction_id: str) -> Item | None:
+        """The calendar item that was created with it, as long as it is there."""
+        with self.lock:
+            item = self._by_transaction.get(transaction_id)
+            is_there = item is not None and any(each is item for each in self.calendar_items())
+            return item if is_there else None
 
     def record_invitation(self, item: Item, operation: str) -> None:
         """Note that this operation would have mailed the item's attendees."""

@@ -34,7 +34,7 @@ def create(invocation: Invocation) -> Response:
     fields: dict[str, Any] = {"subject": "", "reminder": True} | item_fields(event)
     check_times(fields.get("start"), fields.get("end"), event, fields.get("is_all_day", False))
     with invocation.mailbox.lock:
-        item = _of_transaction(invocation, fields.get("transaction_id"))
+        item = invocation.mailbox.of_transaction(fields.get("transaction_id") or "")
         if item is None:
             item = invocation.mailbox.create(Item(**fields))
             _note_mail(invocation, item, event)
@@ -172,13 +172,6 @@ def _check_change(item: Item, fields: dict[str, Any], event: dict[str, Any]) -> 
         raise GraphError(400, "ErrorPropertyValidationFailure", message)
     start, end = fields.get("start", item.start), fields.get("end", item.end)
     check_times(start, end, event, fields.get("is_all_day", item.is_all_day))
-
-
-def _of_transaction(invocation: Invocation, transaction_id: str | None) -> Item | None:
-    if transaction_id is None:
-        return None
-    items = invocation.mailbox.calendar_items()
-    return next((item for item in items if item.transaction_id == transaction_id), None)
 
 
 def _note_mail(
