@@ -38,7 +38,6 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.formatter_class = argparse.RawDescriptionHelpFormatter
         which = parser.add_argument_group("which Appointments (default: those of all active orgs)")
         which.add_argument("--org", action="append", default=[], help="An org's slug. May be repeated.")
         which.add_argument("--event", default="", help="A Salesforce id.")
