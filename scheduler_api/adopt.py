@@ -8,14 +8,14 @@ from datetime import datetime
 from django.db import IntegrityError, transaction
 
 from calendar_backends.base import CalendarError, Content, Held
-from calendar_backends.core.appointments import disagrees
+from calendar_backends.core.appointments import by_stamp, disagrees
 from calendar_backends.core.errors import MAIL_RECIPIENT_NOT_FOUND, public_code
 from orgs.models import Org, Person
 from scheduler_api.downsync import content_of_row
 from scheduler_api.leases import database_now
 from scheduler_api.ledger import locked_event
 from scheduler_api.models import Appointment, Event, store_content
-from scheduler_api.verify import calendars_of
+from scheduler_api.verify import calendars_of, strangers
 
 
 @dataclass(frozen=True)
@@ -45,24 +45,11 @@ def unknown(
     for calendars in calendars_of(org, list(people.values_list("email", flat=True))):
         for address, held in calendars.items():
             if not isinstance(held, CalendarError):
-                yield from _unknown(org, address, [item for item in held if event in ("", _name(item))])
+                found = strangers(org, address, by_stamp(held))
+                yield from (Found(name, address, tuple(found[name])) for name in found if event in ("", name))
             elif public_code(held.code) != MAIL_RECIPIENT_NOT_FOUND:  # who has no mailbox has no Appointment
                 yield Unread(address, public_code(held.code))
             progress(1)
-
-
-def _unknown(org: Org, mailbox: str, held: Sequence[Held]) -> Iterator[Found]:
-    items: defaultdict[str, list[Held]] = defaultdict(list)
-    for item in held:
-        items[_name(item)].append(item)
-    known = Appointment.objects.filter(event__org=org, mailbox__iexact=mailbox)
-    known = known.filter(event__salesforce_id__in=list(items))
-    for name in items.keys() - set(known.values_list("event__salesforce_id", flat=True)):
-        yield Found(name, mailbox, tuple(items[name]))
-
-
-def _name(item: Held) -> str:
-    return item.stamp.partition("/")[2]
 
 
 def adopt(org: Org, found: Sequence[Found]) -> tuple[int, list[int]]:

@@ -117,6 +117,8 @@ def release(done: Sequence[tuple[Task, Run]]) -> bool:
 
 def _note(task: Task, run: Run, now: datetime) -> None:
     row, done = task.row, run.code == NO_ERROR
+    # That of the content: the row was locked after it was read, and may be of a later declaration.
+    row.version = task.event.version
     if run.settled:
         row.item_ref, row.backend = run.ref, task.event.org.backend if run.ref else ""
     never_had = row.error_code == ITEM_NOT_FOUND and not run.existed

@@ -1,11 +1,11 @@
 """What the driver calls the items: a cache, which is learned anew after the Org's driver was changed."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 from django.db import connection, transaction
 
 from calendar_backends.base import Held
+from calendar_backends.core.appointments import by_stamp
 from orgs.models import Org
 from scheduler_api.leases import update_alike
 from scheduler_api.models import Appointment
@@ -17,10 +17,7 @@ def learn(org: Org, rows: Sequence[Appointment], held: Sequence[Held]) -> None:
     ``rows``: what the ledger knew of that mailbox before ``held`` was read. Copies are left alone: which of
     them stays is not decided yet.
     """
-    items: defaultdict[str, list[Held]] = defaultdict(list)
-    for item in held:
-        items[item.stamp].append(item)
-    refs = {stamp: found[0].ref for stamp, found in items.items() if len(found) == 1}
+    refs = {stamp: found[0].ref for stamp, found in by_stamp(held).items() if len(found) == 1}
     news = [row for row in rows if _is_news(row, org, refs.get(row.event.stamp))]
     if news:
         _note(org, {row.pk: row for row in news}, refs)

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.db.models.functions import Lower, Now
 
 from calendar_backends.base import CalendarBackend, CalendarError, Deadline, Held, fan_out, share
-from calendar_backends.core.appointments import disagrees, stamp_of
+from calendar_backends.core.appointments import by_stamp, disagrees, stamp_of
 from calendar_backends.core.errors import MAIL_RECIPIENT_NOT_FOUND, public_code
 from orgs.models import Org
 from scheduler_api.downsync import content_of_row
@@ -92,14 +92,13 @@ def _compare(
     if isinstance(held, CalendarError):
         yield from _unread(mailbox, rows, held)
         return
-    items: defaultdict[str, list[Held]] = defaultdict(list)
-    for item in held:
-        items[item.stamp].append(item)
+    items = by_stamp(held)
     for row in rows:
         found = items.pop(row.event.stamp, [])
         if what := _what(row, found):
             yield Difference(row.event.salesforce_id, mailbox, what, row, tuple(found))
-    yield from _unknown(org, mailbox, items)
+    for name, strange in strangers(org, mailbox, items).items():
+        yield Difference(name, mailbox, "not in the ledger", held=tuple(strange))
 
 
 def _unread(mailbox: str, rows: Sequence[Appointment], error: CalendarError) -> Iterator[Difference]:
@@ -122,16 +121,14 @@ def _what(row: Appointment, found: Sequence[Held]) -> str:
     return "changed: " + ", ".join(sorted(field.replace("_", " ") for field in fields)) if fields else ""
 
 
-def _unknown(org: Org, mailbox: str, items: Mapping[str, Sequence[Held]]) -> Iterator[Difference]:
-    """Of those that are left, what no row of the ledger stands for."""
-    known = Appointment.objects.filter(mailbox__iexact=mailbox, event__org=org)
-    names = {stamp.partition("/")[2]: stamp for stamp in items}
-    known_names = set(
-        known.filter(event__salesforce_id__in=names).values_list("event__salesforce_id", flat=True)
-    )
-    for name, stamp in names.items():
-        if name not in known_names:
-            yield Difference(name, mailbox, "not in the ledger", held=tuple(items[stamp]))
+def strangers(org: Org, mailbox: str, items: Mapping[str, Sequence[Held]]) -> Mapping[str, Sequence[Held]]:
+    """Of the mailbox's items, by stamp, those that no row of the ledger stands for, by their Event's name."""
+    names = {stamp.partition("/")[2]: found for stamp, found in items.items()}
+    rows = Appointment.objects.filter(event__org=org, mailbox__iexact=mailbox)
+    known = rows.filter(event__salesforce_id__in=list(names)) if names else rows.none()
+    for name in known.values_list("event__salesforce_id", flat=True):
+        del names[name]
+    return names
 
 
 def reopen(rows: Iterable[Appointment]) -> list[int]:

@@ -70,6 +70,14 @@ class Held:
     modified: datetime
 
 
+def by_stamp(held: Iterable[Held]) -> dict[str, list[Held]]:
+    """The items of one mailbox by their stamp, in their order: more than one are copies."""
+    items: dict[str, list[Held]] = {}
+    for item in held:
+        items.setdefault(item.stamp, []).append(item)
+    return items
+
+
 def disagrees(held: Held, content: Content) -> frozenset[str]:
     """Which of FIELDS the item does not say as ``content`` does, so that an update has to write them."""
     same = {

@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 
 #: Kept between calls: to start a thread takes longer than to wake one. How many calls may be in flight is
 #: decided by those who call, so this only has to be more than all of them.
-_THREADS = ThreadPoolExecutor(1000, thread_name_prefix="exchange")
+THREADS = ThreadPoolExecutor(1000, thread_name_prefix="exchange")
 
 
 def fan_out(
@@ -29,7 +29,7 @@ def fan_out(
     futures: dict[Item, Future[Result]] = {item: Future() for item in items}
     todo = deque(futures.items())
     for _ in range(min(at_once, len(futures))):
-        _THREADS.submit(contextvars.copy_context().run, _work_off, call, todo)
+        THREADS.submit(contextvars.copy_context().run, _work_off, call, todo)
     wait(futures.values(), timeout=deadline.left())
     todo.clear()
     results: dict[Item, Result | CalendarError] = {}

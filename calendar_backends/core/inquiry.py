@@ -11,7 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -25,6 +25,7 @@ from calendar_backends.core.errors import (
     TOO_MUCH_AT_ONCE,
     CalendarError,
 )
+from calendar_backends.core.fanout import THREADS
 from calendar_backends.core.intervals import BusyTime, Interval, split
 
 Busy = list[BusyTime] | CalendarError
@@ -40,9 +41,6 @@ CUT, CUT_THROTTLED = 8, 20
 PATIENCE, LAST_WAIT, SHORTEST_TURN, LONGEST_TURN = 0.2, 0.5, 0.0625, 0.125
 #: More requests than planned: enough to isolate a few mailboxes, not enough to storm a server that is down.
 SPARE_REQUESTS = 120
-#: Kept between calls: to start a thread takes longer than to wake one. How many requests an Org may have in
-#: flight is decided by its slots, so this only has to be more than all of them.
-_THREADS = ThreadPoolExecutor(1000, thread_name_prefix="read")
 #: A window with too many entries is halved down to this.
 SHORTEST_WINDOW = timedelta(hours=1)
 #: Seconds to wait where Exchange is busy and does not say for how long.
@@ -189,7 +187,7 @@ class Inquiry:
             if part.small:
                 part.patience = part.longest = self._turn()
             # In a copy of the context: the calls know their request's correlation id.
-            future = _THREADS.submit(contextvars.copy_context().run, self._call, part)
+            future = THREADS.submit(contextvars.copy_context().run, self._call, part)
             future.add_done_callback(partial(_release, held))
             self._asking[future] = part
 

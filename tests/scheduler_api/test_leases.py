@@ -138,6 +138,18 @@ def test_what_is_declared_meanwhile_is_due_at_once(rows: list[Appointment]) -> N
     assert row in Appointment.objects.due()
 
 
+def test_a_row_that_was_read_with_the_content_of_before_stays_due(rows: list[Appointment]) -> None:
+    """PostgreSQL locks the newest row, but joins the Event as it was when the query began."""
+    [task] = taken(most=1)
+    Event.objects.filter(pk=task.event.pk).update(version=2)
+    Appointment.objects.filter(event=task.event).update(version=2)
+    task.row.version = 2
+    release([finished(task)])
+    row = Appointment.objects.get(pk=task.row.pk)
+    assert (row.applied_version, row.version) == (1, 2)
+    assert row in Appointment.objects.due()
+
+
 def test_the_release_of_one_keeps_nobody_else_from_it(rows: list[Appointment]) -> None:
     """Two of one Event in different hands, one of them overtaken."""
     mine, yours = taken(rows=Appointment.objects.filter(pk=rows[0].pk)), taken(most=3)
